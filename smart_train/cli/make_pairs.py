@@ -14,7 +14,15 @@ import typer
 from smart_train.cli.output import plain_console
 from smart_train.errors import DataError, EndpointError, ModelError
 from smart_train.utils.counts import counted
-from smart_train.utils.defaults import CHUNK_TOKENS, PAIR_CHECK_FIRST, PAIR_CHECK_MODEL, PAIR_REQUESTS, PAIRS
+from smart_train.utils.defaults import (
+    CHUNK_TOKENS,
+    PAIR_CHECK_FIRST,
+    PAIR_CHECK_MODEL,
+    PAIR_REQUESTS,
+    PAIRS,
+    QUERIES_OF_MODEL,
+    QUERIES_OF_TEXT,
+)
 
 if TYPE_CHECKING:
     from smart_train.pairs import Estimate, PairReport, RoundTrip, VisionWriter
@@ -28,7 +36,13 @@ def make_pairs(
     output: Annotated[
         Path, typer.Option(help="The folder to write; it must not exist yet, unless the same call made it.")
     ],
-    queries_per_page: Annotated[int, typer.Option(help="Maximum number of queries per page.")] = PAIRS.queries_per_page,
+    queries_per_page: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Maximum number of queries per page. Default: {QUERIES_OF_TEXT}; with --endpoint {QUERIES_OF_MODEL}.",
+            show_default=False,
+        ),
+    ] = PAIRS.queries_per_page,
     held_out: Annotated[
         float, typer.Option(help="Share of the pages to hold out, in whole documents.")
     ] = PAIRS.held_out,

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 import regex
 
-from smart_train.pairs.generic_headings import is_vague
-from smart_train.pairs.leaning import addresses_reader, names_a_part, standing
+from smart_train.pairs.leaning import names_a_part
 from smart_train.pairs.named_subject import refers_back
 from smart_train.pairs.page_parts import Line, Parts
 from smart_train.pairs.paragraphs import paragraphs
@@ -24,44 +23,35 @@ from smart_train.pairs.sentences import SENTENCE_END, mostly_unspaced, pieces_of
 from smart_train.pairs.words import as_words, is_unspaced, length_in_words, words_of
 
 _SENTENCE = {
-    "constant": -2.37,
-    "whole page": 1.31,
-    "odd words": -7.13,
+    "constant": -2.8,
+    "odd words": -4.8,
     "topic": 0.16,
-    "heading": 0.16,
-    "little words": -1.43,
-    "length": 1.02,
-    "reader": -0.74,
-    "stands alone": 0.41,
-    "weak heading": -0.17,
-    "late": -0.69,
-    "elsewhere": -1.41,
-    "quotes": -1.06,
-    "pronoun": -1.9,
-    "inside": 0.0,
-    "narrow": 0.0,
-    "small print": 0.0,
-    "rarest": 0.0,
-    "brackets": 0.0,
-    "back": 0.0,
+    "heading": 0.38,
+    "little words": -1.68,
+    "length": 1.78,
+    "rarest": 0.19,
+    "weak heading": -0.56,
+    "back": -0.81,
+    "inside": -0.31,
+    "late": -0.39,
+    "small print": -0.69,
+    "narrow": -0.27,
+    "elsewhere": -1.03,
+    "quotes": -0.54,
+    "pronoun": -2.26,
 }
 _STRUCTURE = {
-    "constant": -1.63,
-    "whole page": 0.53,
-    "odd words": -2.1,
-    "rarity": 1.98,
-    "on the page": 1.11,
-    "headings": -0.35,
-    "colon": -0.96,
-    "question": 1.62,
-    "caption": 1.21,
-    "line": -0.7,
-    "section": -0.42,
-    "bookmark": 0.8,
-    "vague": -0.8,
-    "length": 0.54,
+    "constant": -2.77,
+    "whole page": 0.39,
+    "odd words": -2.62,
+    "rarity": 1.51,
+    "on the page": 1.42,
+    "caption": 1.29,
+    "line": -0.75,
+    "bookmark": 0.59,
+    "length": 1.07,
     "full stop": -1.94,
-    "bare": -0.14,
+    "bare": -0.72,
 }
 _TOP, _MOST_TOP = 8, 3  # words that a page is about; so many in a sentence are enough
 _STEM, _STEMMED, _MOST_SHARED, _HEADS = 5, 4, 2, 3  # letters; the fewest of a word; shared words; headings above
@@ -121,7 +111,7 @@ class PageChances:
             for line in block.lines:
                 sizes[line.size] += len(line.text)
         self._size = sizes.most_common(1)[0][0] if sizes else 0.0
-        self._page = {"whole page": _share_whole(parts.prose), "odd words": _share_odd(parts)}
+        self._whole, self._odd = _share_whole(parts.prose), _share_odd(parts)
 
     def of_sentence(self, sentence: str, printed: str, *, weak_head: bool) -> float:
         """Args:
@@ -139,24 +129,19 @@ class PageChances:
         unspaced = mostly_unspaced(words)
         little = sum(len(word) <= _LITTLE for word in words) / len(words)
         block = next((block for block in self._blocks if printed in block.text), _NO_BLOCK)
-        above = block.above
-        place = self._parts.prose.find(printed)
         return {
-            **self._page,
-            "inside": not block.begins_with(printed),
-            "narrow": 0 < block.width < _NARROW,
-            "small print": bool(block.lines) and block.lines[0].size < self._size,
-            "rarest": max(map(self._rarity, words)) / self._most,
-            "brackets": any(mark in sentence for mark in "(（"),
-            "back": refers_back(sentence),
+            "odd words": self._odd,
             "topic": min(_MOST_TOP, sum(word in words for word in self._top)),
-            "heading": min(_MOST_SHARED, len(_stems(words) & _stems(words_of(" ".join(above[:_HEADS]))))),
+            "heading": min(_MOST_SHARED, len(_stems(words) & _stems(words_of(" ".join(block.above[:_HEADS]))))),
             "little words": _LITTLE_OF_UNSPACED if unspaced else little,
             "length": math.log(min(_LONGEST, max(1, length_in_words(sentence)))),
-            "reader": addresses_reader(words),
-            "stands alone": standing(sentence),
+            "rarest": max(map(self._rarity, words)) / self._most,
             "weak heading": weak_head,
-            "late": place > _LATE * len(self._parts.prose),
+            "back": refers_back(sentence),
+            "inside": not block.begins_with(printed),
+            "late": self._parts.prose.find(printed) > _LATE * len(self._parts.prose),
+            "small print": bool(block.lines) and block.lines[0].size < self._size,
+            "narrow": 0 < block.width < _NARROW,
             "elsewhere": names_a_part(words),
             "quotes": _QUOTED.search(sentence) is not None,
             "pronoun": _PRONOUN_LATER.search(sentence) is not None,
@@ -166,17 +151,13 @@ class PageChances:
         head = text.rpartition(": ")[2] if kind == "section" else text
         words = words_of(text)
         return {
-            **self._page,
+            "whole page": self._whole,
+            "odd words": self._odd,
             "rarity": sum(map(self._rarity, words)) / len(words) / self._most,
             "on the page": sum(self._counts[word] > 1 for word in set(words)) / len(set(words)),
-            "headings": math.log1p(min(30, len(self._parts.headings))),
-            "colon": ":" in head,
-            "question": head.endswith("?"),
             "caption": kind == "caption",
             "line": kind == "line",
-            "section": kind == "section",
             "bookmark": kind == "bookmark",
-            "vague": kind not in ("item", "line") and is_vague(head),
             "length": math.log(min(_LONGEST_HEAD, max(1, length_in_words(text)))),
             "full stop": head.endswith((".", "!")),
             "bare": not self._has_text_under(head),

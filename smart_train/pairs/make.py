@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from smart_train.data.formats.ocr_engine import OcrEngine
 from smart_train.data.formats.pdf import PdfPage
@@ -28,14 +28,14 @@ from smart_train.pairs.specific import choose_queries
 from smart_train.pairs.split import split_documents, split_pages, without_repeated, without_twins
 from smart_train.utils.atomic import filling, settle
 from smart_train.utils.counts import counted
-from smart_train.utils.defaults import PAIRS
+from smart_train.utils.defaults import PAIRS, QUERIES_OF_MODEL, QUERIES_OF_TEXT
 from smart_train.utils.differences import changes, flat, lines, sections
 from smart_train.utils.locks import beside, only_one
 
 if TYPE_CHECKING:
     from smart_train.pairs.round_trip import RoundTrip
 
-FORMAT = 11  # raise it when the same files and settings would give other pairs
+FORMAT = 12  # raise it when the same files and settings would give other pairs
 NO_TEXT = "hardly any text"
 NOTHING_TO_ASK = "nothing of its own that is likely worth asking"
 NO_PAGE_FOUND = "not found by its queries"
@@ -106,6 +106,8 @@ def make_pairs(
         BusyError: another process makes `output`.
     """
     settings, output = settings or PairSettings(), Path(output)
+    if settings.queries_per_page is None:
+        settings = replace(settings, queries_per_page=QUERIES_OF_TEXT if writer is None else QUERIES_OF_MODEL)
     with only_one(beside(output), "make-pairs"):
         settle(output)
         scans = Scans.of(settings.ocr, ocr_engine, text_needed=writer is None)
@@ -187,7 +189,7 @@ def _ask(
     """The queries of all pages, by their place, and pages that the writer has none for."""
     pages = [page for part in parts.pages.values() for page in part]
     images = [drawn[page.document][page.number].image for page in pages if page.document in drawn]
-    limit = settings.queries_per_page
+    limit = cast(int, settings.queries_per_page)
     unanswered: list[str] = []
     if writer is not None:
         queries, unanswered = writer.write(images, limit)

@@ -22,7 +22,7 @@ class PairSettings:
 
     Args:
         dpi: resolution of the page images. Finer print needs more; the model's max_pixels bounds what it sees.
-        queries_per_page: maximum number of queries of a page.
+        queries_per_page: maximum number of queries of a page. None: 8 from its text, 5 that a vision model writes.
         held_out: about this share of the pages is held out, whole documents at a time.
         test: likewise for a third part, which a recipe reports and chooses nothing by; 0: no such part.
         seed: decides which documents.
@@ -36,15 +36,15 @@ class PairSettings:
             layer, if the extra `ocr` is installed; "all", every page, and text layers are not read; "off", none.
         office: "auto" has LibreOffice, where it is installed, make PDF files of office, web and book files; "off"
             leaves these out.
-        least_chance: of queries from the text of the pages: how likely one must be worth asking, and two thirds of that
-            for a sentence that is the only one of its page. 0 asks whatever may be asked. Not for a vision model's.
+        least_chance: of queries from the text of the pages: how likely one must be worth asking, and 85 % of that for a
+            sentence that is the only one of its page. 0 asks whatever may be asked. Not for a vision model's.
 
     Raises:
         DataError: a value out of its range.
     """
 
     dpi: int = PAIRS.dpi
-    queries_per_page: int = PAIRS.queries_per_page
+    queries_per_page: int | None = PAIRS.queries_per_page
     held_out: float = PAIRS.held_out
     test: float = PAIRS.test
     seed: int = PAIRS.seed
@@ -60,7 +60,7 @@ class PairSettings:
     def __post_init__(self) -> None:
         if not 20 <= self.dpi <= 600:
             raise DataError(f"dpi (--dpi) is {self.dpi}; it must be 20 to 600")
-        if not 1 <= self.queries_per_page <= MAX_QUERIES:
+        if self.queries_per_page is not None and not 1 <= self.queries_per_page <= MAX_QUERIES:
             raise DataError(
                 f"queries_per_page (--queries-per-page) is {self.queries_per_page}; it must be 1 to {MAX_QUERIES}"
             )

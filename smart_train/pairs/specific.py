@@ -26,7 +26,7 @@ from smart_train.pairs.words import as_words, words_of
 from smart_train.pairs.worth import is_filler_page
 from smart_train.utils.defaults import PAIRS
 
-_ALONE = 2 / 3  # a page without a query has its likeliest sentence, if that is so much of the bound likely
+_ALONE = 0.85  # a page without a query has its likeliest sentence, if that is so much of the bound likely
 _NOWHERE: frozenset[int] = frozenset()
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
 
@@ -91,9 +91,9 @@ def choose_queries(
     """place in `pages` -> up to `limit` queries that this page alone answers; pages without any are left out.
 
     Those come first that are likeliest worth asking. Those whose chance is below `least` are not asked, but for a
-    sentence that is the only query of its page, which may be a third less likely: a page without a query is not trained
-    on. At most half of `limit` are headings and the like: a heading asks for a subject, a sentence for what is said
-    about it.
+    sentence that is the only query of its page, which may be a little less likely: a page without a query is not
+    trained on. At most half of `limit` are headings and the like: a heading asks for a subject, a sentence for what is
+    said about it.
     """
     index = PageWords(pages)
     by_place = {place: _queries_of_page(index, place, limit, least) for place in range(len(pages))}

