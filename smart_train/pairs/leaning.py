@@ -1,7 +1,7 @@
-"""Whether a sentence stands alone, or speaks of what is before it, beside it or elsewhere in its document. The words
-are those of some European languages, Russian, Chinese, Japanese and Korean; `pointing_asian` has those of others and
-more of the last three.
-"""
+"""Whether a sentence stands alone, or speaks of what is before it, beside it or elsewhere in its document.
+
+Words of English that point count in a sentence of any language; those of other languages are in `pointing`, and count
+in their own. What sends the reader elsewhere ("see Figure 3") is here for several languages."""
 
 from __future__ import annotations
 
@@ -10,87 +10,32 @@ from collections.abc import Iterable
 
 import regex
 
-from smart_train.pairs import pointing_european, pointing_scripts
 from smart_train.pairs.dropped_subject import drops_subject
-from smart_train.pairs.pointing_classes import end_of_showing
+from smart_train.pairs.pointing import end_of_showing, points_out
 from smart_train.pairs.words import words_of
 
-# A sentence that opens so speaks of what stands before it: English, German, French, Spanish, Portuguese, Italian,
-# Dutch, Polish, Russian, Korean. Words that are articles too, or open sentences of their own in another of these, are
-# not here.
+# A sentence that opens so speaks of what stands before it.
 _POINTING_WORDS = """
 again also another both everyone finally furthermore he hence here however it its moreover neither otherwise see she so
 instead likewise nevertheless nonetheless other others
 similar similarly such that their then there therefore these they this
 those thus whereas yet and but or indeed now
-weitere weiterer weiteres zusätzliche ihnen ihm ihn erstere ersterer ersteres letztere letzterer letzteres
-ulteriori дополнительные дополнительно
-außerdem dabei dadurch daher damit danach dann darüber dazu demnach denn deshalb dessen diese diesem diesen dieser
-dieses dort er und aber oder hier hierbei hierdurch hierfür hierzu jedoch seine siehe solche somit
-allerdings beide beides dieselbe dieselben ebenso jene jener jenes
-ainsi ce cela celui celle ceci ces cet cette donc elle elles enfin ensuite ils leur leurs voici voir et mais
-celles cependant certes ceux maintenant lequel laquelle lesquels lesquelles notez notons rappelons remarquons toutefois
-néanmoins
-además así aquí ello ellos esa ese eso esta estas este esto estos véase pero y
-ahora dicha dichas dicho dichos esas esos otra otras otro otros tales tampoco
-além assim aqui ela ele essa esse isso isto portanto essas esses estes outra outras outro outros porém tais
-inoltre ecco infatti pertanto quello questa queste questi questo quindi così esso essa
-altre altri ciò essi esse perciò tale tali tuttavia
-daarom deze dit dus echter hierdoor hij zij dlatego jednak ponadto również także zatem wtedy
-затем здесь именно которая которое которые который кроме он она они оно поэтому потом также такая такие такое такой
-там тогда тот эта эти это этот но а и или причем причём тоже
-далее ему теперь её ее зато значит иначе итак их кстати однако оба обе таким таких такому этим этих этой этому эту
-tím takový taková takové takovéto takovýto tato tito těch proto však tedy nakonec rovněž
-detta dessa dessutom därför emellertid därefter sådan sådana dermed derfor disse imidlertid derefter desuden
-tämä tämän tähän tällä tästä nämä näitä sen siksi kuitenkin lisäksi tällöin tällainen
-bazıları keza bu bunlar bunun onlar ayrıca ancak fakat oysa böylece hepsi
-ez ezek ezt ezért azonban továbbá ilyen ekkor
-αυτό αυτή αυτός αυτά αυτές επίσης όμως ωστόσο επομένως εδώ
-acesta aceasta acestea acest această astfel însă totuși
-tej takie taki wreszcie natomiast zaś potem niniejszy niniejsza
-doch zudem ferner dennoch weiterhin nämlich
-이때 이제 예를 이렇게 이것은 이것을 이것이 거기
-그 그것은 그래서 그러나 그런데 그럼에도 그리고 다만 따라서 또한 아울러 이 이는 이러한 이런 이를 이에
-이와 이처럼 즉 특히 한편
 """
 _POINTING = frozenset(_POINTING_WORDS.split())
-# The same: "First, it allows", "For example, one", "In addition, the", "При этом", "Dans cet exemple".
+# The same: "First, it allows", "For example, one", "In addition, the".
 _LINKING = re.compile(
     r"(?:as a|for|in|on the)\s\w+,\s|(?:better|worse) (?:still|yet)\b|to be (?:fair|honest|sure)\b"
-    r"|se (?:on|ei|voi)\b|silloin\b|위 |아니 |dès lors\b|d'où\b"
-    r"|c'est (?:ainsi|alors|bien|ce|donc|en|ici|là|pourquoi)\b|mit solche\w+"
-    r"|z kolei\b|na koniec\b"
-    r"|(?:den|det|de) här\b|i (?:detta|denna|dessa)\b|v (?:tomto|této|těchto)\b|다시 말하면|다음 차례"
-    r"|(?:example|first of all|in other words|note)\b"
-    r"|(?:after all|après tout|al fin y al cabo|dopotutto|в конце концов),\s"
-    r"|for (?:example|instance)\b|(?:in|for) our (?:case|example)\b|in unserem (?:beispiel|fall)\b"
-    r"|dans notre (?:cas|exemple)\b|en nuestro (?:caso|ejemplo)\b|nel nostro (?:caso|esempio)\b"
-    r"|в наш\w+ (?:пример|случа)\w+"
+    r"|(?:example|first of all|in other words|note)\b|after all,\s"
+    r"|for (?:example|instance)\b|(?:in|for) our (?:case|example)\b"
     r"|examples? (?:include|are|is)\b|by analogy\b|as (?:last|in the (?:last|previous))\b"
-    r"|as (?:you|we) (?:\w+ )?(?:know|saw|see|seen)\b|wie (?:sie|wir|du) (?:\w+ )?(?:wissen|sehen|sahen)\b"
-    r"|as (?:can be|is|was|has been) \w+(?:en|ed|wn)\b|it (?:suffices|is enough) to\b|es genügt\b|il suffit\b"
-    r"|(?:first|second|third|last)(?:ly)?,\s|(?:finally|next|erstens|zweitens|drittens|schließlich|premièrement|deuxièmement"
-    r"|primero|segundo|innanzitutto|infine|por último|во-первых|во-вторых|наконец),\s"
-    r"|(?:viene|vient|viennent) (?:ensuite|puis|poi|dopo|luego|después)\b|then (?:comes?|follows?)\b"
-    r"|то есть\b|das heißt\b|d\.\s?h\.|c'est-à-dire\b|cioè\b|o sea\b|это (?:значит|означает)\b|to znaczy\b"
-    r"|(?:including|einschließlich|y compris|incluyendo|inclus[oaie]|включая)\b"
+    r"|as (?:you|we) (?:\w+ )?(?:know|saw|see|seen)\b"
+    r"|as (?:can be|is|was|has been) \w+(?:en|ed|wn)\b|it (?:suffices|is enough) to\b"
+    r"|(?:first|second|third|last)(?:ly)?,\s|(?:finally|next),\s|then (?:comes?|follows?)\b|including\b"
     r"|an? (?:greater|higher|larger|smaller|lower|bigger) (?:amount|number|percentage|proportion|rate"
     r"|share)\b(?!.*\bthan\b)"
-    r"|basta \w+r\b|достаточно\b|wie (?:man|oben)\b"
-    r"|comme (?:vous|nous|on) \w+|como (?:sabe|vimos|hemos)\w*|как (?:вы|мы|ты)\b"
-    r"|(?:ещё|еще) од\w+\b"
-    r"|on (?:the )?one hand\b|on the other (?:hand|side)\b|в данн\w+\b|так что\b"
+    r"|on (?:the )?one hand\b|on the other (?:hand|side)\b"
     r"|(?:in|on|under|within|during|with|for|by|as|at|to|from|of|after|before) (?:this|these|that|those|such|both)\b"
-    r"|(?:in|bei|mit|zu|nach|aus|auf|für|von|an) dies\w+\b|(?:wie oben|im folgenden)\b"
-    r"|(?:dans|avec|pour|par|à|de) (?:ce|cet|cette|ces)\b|par exemple\b|de plus\b"
-    r"|(?:en|con|para|por|a|de) (?:este|esta|estos|estas|ese|esa)\b|por ejemplo\b|por exemplo\b|per esempio\b"
-    r"|(?:in|con|per|di|a) quest\w+\b|(?:при|для|в|на|с|по|из|после) (?:этом|этого|этой|этих|этому|этим|таком|такой)\b"
-    r"|таким образом\b|например\b|в (?:этом|нем|нём|ней|них)\b"
-    r"|(?:другими|иными) словами\b|если вы помните\b|как (?:уже|видно)\b|ведь\b"
-    r"|w tym\b|na przykład\b|as (?:explained|mentioned|described|noted|shown|seen)\b|recall\b|remember\b"
-    r"|we (?:have|will|can)\b|wie (?:bereits|schon|gezeigt|erwähnt)\b|mit anderen worten\b|autrement dit\b"
-    r"|en (?:effet|d'autres termes)\b|comme (?:vu|dit)\b"
-    r"|es decir\b|en otras palabras\b|como se (?:ha|ve)\b|come (?:visto|detto)\b",
+    r"|as (?:explained|mentioned|described|noted|shown|seen)\b|recall\b|remember\b|we (?:have|will|can)\b",
     re.IGNORECASE,
 )
 # A first word with a comma; but not the first name of several ("Lyon, Paris and Nice have pumps").
@@ -116,17 +61,6 @@ _POINTER = re.compile(
     r"|tabla|figura|sección|capítulo|tabella|sezione|capitolo|рис\.|табл\.|раздел|глава)\s[^()]{1,40}\)$"
     r"|\s?[(（](?:请?参[看见阅照]|见)[^()（）]{1,20}[)）]$",
     re.IGNORECASE,
-)
-# Such scripts have no blanks after the word that points.
-_POINTING_UNSPACED = regex.compile(
-    "これ|この|ここ|こう|それ(?!ぞれ)|その(?!他)|そこ|そう|あれ|あの|また|さらに|しかし"
-    r"|同じ|同様|最後に|まず|つまり|一方|このため|例えば|たとえば|次[にの]|以下|上記|のように|代わりに|なお|ただし|従って|したがって"
-    "|そして|すると|それで|だから|でも、|.{0,4}彼|.{0,4}(?<![其吉利排])[他她它]|なので|デフォルト(?:値は|では|は)|既定値は|默认值?[为是]"
-    # A particle without its noun.
-    r"|[がを]|[はにでとのも](?=\P{Hiragana})"
-    # What follows names the same thing again, which the text before named.
-    "|又[称名叫]|[亦也或简简俗旧]称|别名"
-    "|这|這|该|該|此|其|它|他|她|因此|所以|但是|然而|例如|另外|此外|如下|以下|以上|上述|见|請見|同样|同时|首先|其次|最后|接着|然后|接下来|另一|其余|前者|后者|不过|而且|并且|于是|由此"
 )
 # What stands beside the text it belongs to.
 _ELSEWHERE_WORDS = """
@@ -174,30 +108,16 @@ _ONE_OF_SEVERAL = re.compile(
     r"|(?:перв|втор|трет|последн|следующ|предыдущ|остальн)\w+\b|пусть\b|в \w+ случа\w+",
     re.IGNORECASE,
 )
-# Demonstratives, wherever they stand; but not "such as", "ce que", or "это" between a term and what it is.
+# Demonstratives, where they point out of a sentence; but not "such as", or Russian "это" between a term and what it is:
+# a dash is not among the words with which the phrases of a language are compared.
 _DEMONSTRATIVE = regex.compile(
     r"\b(?:this|these|those(?! (?:who|that|which|whose|of|in|with|for|\w+ing|\w+ed)\b)|such(?! as\b)"
-    r"|dies(?:e[mnrs]?)?|cet|cette|ces"
-    r"|the others?(?! (?:hand|side)\b)|ce(?! (?:qu|dont|n'est|sont)))\b"
-    r"|\b(?:esta|est[ea]s|estos?|es[ea]|es[oa]s|quest[aeio]|dest[ea]s?|nest[ea]s?|deze)\b|\bquest'|\bd(?:en|et|e) här\b"
-    r"|\b(?:in|van|op|met|voor|bij|uit|aan) dit\b|\b(?:denna|tej|tego|tych|tymi"
-    r"|tento|tato|toto|tyto|tohoto|těchto|acest|această|aceste|acestea"
-    r"|tämä|tämän|tässä|tätä|nämä|näiden|ezek|ezt|ezen|ebben|bu|bunlar|bunun|tersebut|này)\b"
-    r"|\bц(?:ей|ього|ьому|им|ими|их|ієї|ій|ю|я|і)\b|\bαυτ(?:ός|ή|ό|οί|ές|ά|ού|ής|ών|ούς|όν|ήν)\b|นี้"
-    r"|(?<!\p{L})[وفبلك]?(?:هذا|هذه|هذان|هؤلاء|ذلك|تلك)(?!\p{L})|(?<!\p{L})[ובלמכה]{0,2}(?:זה|זו|זאת|אלה|אלו)(?!\p{L})"
-    r"|(?<![\p{L}\p{M}])(?:यह|इस|इन|ये|इसके|इसका|इसकी|इसमें|इससे|उस|उन)(?![\p{L}\p{M}])"
-    r"|(?<![–—-] )\bэто\b"
-    r"|\bэт(?:от|а|и|ой|ого|ому|им|ими|их|у|ом)\b|\bтак(?:ой|ая|ое|ие|их|им|ими|ому|ого|ом)\b"
-    r"|\b(?:이러한|이런|해당|그러한)\b"
-    r"|これ|この|(?<!ど)こう(?:し|い)|それ(?!ぞれ)|その(?!他)|あの|这|(?<!应)该",
+    r"|the others?(?! (?:hand|side)\b))\b|(?<![–—-] )\bэто\b",
     regex.IGNORECASE,
 )
 # Pronouns near the beginning speak of the sentence before, further on mostly of their own.
-_PRONOUN_WORDS = (
-    "elle elles ils ella ellas ellos he him his it its she their them they "
-    "его ее её ему ей им ими их него нее неё нем нём ней них он она они"
-)
-_PRONOUNS, _NEAR_THE_BEGINNING = frozenset(_PRONOUN_WORDS.split()), 5
+_PRONOUNS = frozenset(["he", "him", "his", "it", "its", "she", "their", "them", "they"])
+_NEAR_THE_BEGINNING = 5
 # Sends the reader to another place of the document or to another one, or needs it.
 _SENT_ELSEWHERE = re.compile(
     r"\b(?:figures?|figs?\.?|tables?|equations?|eqs?\.?"
@@ -328,11 +248,10 @@ def leans(sentence: str, *, under_heading: bool = False) -> bool:
         and words[0] in _POINTING
         or any(pattern.match(sentence) for pattern in (_LINKING, _FIRST_WORD, _ONE_OF_SEVERAL))
     )
-    points = _POINTING_UNSPACED.match(sentence) or _demonstrates(sentence) or _SENT_ELSEWHERE.search(sentence)
+    points = _demonstrates(sentence) or _SENT_ELSEWHERE.search(sentence)
     bare = not under_heading and has_bare_subject(sentence)
     near = any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING])
-    out = pointing_european.points_out(sentence, words) or pointing_scripts.points_out(words, sentence)
-    return bool(opens or points or bare or near or out or drops_subject(sentence))
+    return bool(opens or points or bare or near or points_out(sentence, words) or drops_subject(sentence))
 
 
 def has_bare_subject(sentence: str) -> bool:

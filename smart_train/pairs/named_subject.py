@@ -9,8 +9,7 @@ from collections import Counter
 
 import regex
 
-from smart_train.pairs.pointing_european import presupposes
-from smart_train.pairs.pointing_scripts import says_again
+from smart_train.pairs.pointing import presupposes
 from smart_train.pairs.words import is_unspaced, words_of
 
 _SUBJECT = 9  # words from the beginning in which what a sentence is about is named
@@ -101,12 +100,11 @@ def refers_back(sentence: str) -> bool:
     if _TOLD_BEFORE.search(sentence):
         return True
     words = words_of(sentence)
-    if says_again(words, sentence):
+    if presupposes(sentence, words):
         return True
     if sum(is_unspaced(word[0]) for word in words) > len(words) / 2:
         return _AGAIN_UNSPACED.search(sentence[:_SUBJECT_UNSPACED]) is not None
-    again = any(word in _AGAIN and not _follows(words, place) for place, word in enumerate(words[:_FIRST_WORDS]))
-    return again or presupposes(words)
+    return any(word in _AGAIN and not _follows(words, place) for place, word in enumerate(words[:_FIRST_WORDS]))
 
 
 def _follows(words: list[str], place: int) -> bool:

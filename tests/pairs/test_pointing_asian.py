@@ -6,10 +6,10 @@ import unicodedata
 
 import pytest
 
-from smart_train.pairs import pointing_asian
 from smart_train.pairs.dropped_subject import drops_subject
 from smart_train.pairs.leaning import leans
 from smart_train.pairs.named_subject import refers_back
+from smart_train.pairs.pointing import east_asian, west_and_south_asian
 from smart_train.pairs.words import clean
 
 # By language: a connective, a demonstrative, a pronoun or an anaphor, what sends the reader elsewhere.
@@ -314,13 +314,13 @@ def test_a_pointer_after_a_comma_points_into_its_own_sentence() -> None:
 
 
 def test_no_word_is_listed_twice_and_all_are_small() -> None:
-    languages = [each for each in vars(pointing_asian).values() if isinstance(each, pointing_asian.Pointing)]
+    languages = [*east_asian.LANGUAGES.values(), *west_and_south_asian.LANGUAGES.values()]
     assert len(languages) == 16
     for language in languages:
-        for words in (language.opening, language.anywhere, language.pronouns, language.again, language.sign):
+        for words in (language.opens, language.shows, language.near, language.again, language.common):
             told = words.split()
             assert len(told) == len(set(told)) and words == words.lower()
-        assert set(language.opening.split()).isdisjoint(language.anywhere.split())
+        assert set(language.opens.split()).isdisjoint(language.shows.split())
 
 
 def test_letters_that_a_page_holds_in_parts_are_found() -> None:

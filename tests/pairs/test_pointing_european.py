@@ -9,12 +9,12 @@ import pytest
 from smart_train.pairs import leaning, named_subject
 from smart_train.pairs.leaning import leans
 from smart_train.pairs.named_subject import refers_back
-from smart_train.pairs.pointing_classes import end_of_showing
-from smart_train.pairs.pointing_eastern import LANGUAGES as EASTERN
-from smart_train.pairs.pointing_european import languages_of
-from smart_train.pairs.pointing_western import LANGUAGES as WESTERN
+from smart_train.pairs.pointing import end_of_showing, germanic, other_european, romance, slavic
+from smart_train.pairs.pointing.languages import languages_of
 from smart_train.pairs.words import words_of
 
+EUROPEAN = {**germanic.LANGUAGES, **romance.LANGUAGES, **slavic.LANGUAGES, **other_european.LANGUAGES}
+del EUROPEAN["English"]
 # A connective, a demonstrative, a pronoun where the language has one, and what sends the reader elsewhere.
 LEANING = {
     "German": [
@@ -345,7 +345,7 @@ _CASES = [
 
 def test_every_language_has_four_sentences_of_both_kinds() -> None:
     assert {len(texts) for texts in [*LEANING.values(), *STANDING.values()]} == {4}
-    assert LEANING.keys() == STANDING.keys() == (WESTERN | EASTERN).keys()
+    assert LEANING.keys() == STANDING.keys() == EUROPEAN.keys()
 
 
 @pytest.mark.parametrize(("name", "sentence", "points"), _CASES)
@@ -374,6 +374,23 @@ def test_a_word_counts_in_its_own_language_alone() -> None:
         assert languages_of(words_of(english_or_names)) == []
 
 
+def test_a_long_word_of_one_language_tells_it_alone() -> None:
+    assert languages_of(["dieser"]) == ["German"] and languages_of(["er"]) == []
+    assert leans("Pumpen dieser Art brauchen wenig Wasser", under_heading=True)
+
+
+@pytest.mark.parametrize(
+    ("points", "stands"),
+    [
+        ("Er wird im Winter mit Öl gefüllt", "Er wordt in Lyon geen olie in de pompen gevuld"),
+        ("Mais les pompes de la ville sont en fer", "Mais de uma bomba da cidade de Lyon é de ferro"),
+        ("Este motor se llena con el aceite de la ciudad", "Este o pompă de fier în orașul Lyon"),
+    ],
+)
+def test_an_opening_of_one_language_is_an_ordinary_word_of_another(points: str, stands: str) -> None:
+    assert leans(points, under_heading=True) and not leans(stands, under_heading=True)
+
+
 def test_where_two_languages_are_as_likely_both_must_point() -> None:
     assert languages_of(words_of("Pumpen på bakken er av jern")) == ["Norwegian"]
     assert languages_of(words_of("Pumpen har olie med jern")) == ["Swedish", "Danish", "Norwegian"]
@@ -387,9 +404,9 @@ def test_what_a_demonstrative_shows_after_a_comma_was_told_before_it() -> None:
     assert leans(told.replace(", cuando", " cuando"), under_heading=True)
 
 
-@pytest.mark.parametrize("name", sorted(WESTERN | EASTERN))
+@pytest.mark.parametrize("name", sorted(EUROPEAN))
 def test_an_entry_holds_each_word_once_and_none_that_is_known_for_all_languages(name: str) -> None:
-    entry = (WESTERN | EASTERN)[name]
+    entry = EUROPEAN[name]
     shown = {word for word in entry.shows.split() if leaning._DEMONSTRATIVE.fullmatch(word)}
     known = [(entry.opens, leaning._POINTING), (entry.near, leaning._PRONOUNS), (entry.again, named_subject._AGAIN)]
     for text, words in [*known, (entry.shows, shown)]:
