@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 
 import regex
 
@@ -38,7 +39,7 @@ _AS_PRINTED = "\u0587\u0e33\u0eb3\u0edc\u0edd\u3131-\u318e¨¯´¸˘˙˚˛˜˝²
 _COMPATIBLE = regex.compile(f"[^{_AS_PRINTED}]+")
 _QUOTES = str.maketrans("‘’“”−", "''\"\"-")
 _VOWELS = frozenset("aeiouy")
-_ENOUGH_LETTERS = 100
+_ENOUGH_LETTERS, _MOST_OF_WORD = 100, 3
 _FEW_VOWELS, _MANY_VOWELS = 0.3, 0.33  # shares of a text's letters; languages in Latin letters have 0.35 to 0.5
 # Letters of another alphabet that a font without a table of characters leaves as those of Latin-1: "Íå ìîæíà". Words of
 # four letters and more hold few of these in every language.
@@ -108,11 +109,14 @@ def reads_backwards(text: str) -> bool:
 def is_unreadable(text: str) -> bool:
     """Whether a text layer holds the numbers of glyphs instead of letters, as fonts without a table of characters
     leave them: the Latin letters of a text have too few vowels, and have enough when all are shifted by one number; or
-    its words are mostly letters with accents, which are those of another alphabet."""
+    its words are mostly letters with accents, which are those of another alphabet. Accents are taken off, as most
+    vowels of Vietnamese have one, and no word counts often, as in a form that says "KL." in each of its cells."""
     foreign = len(_FOREIGN_WORD.findall(text))
     if foreign and foreign >= _FOREIGN_SHARE * len(_LONG_WORD.findall(text)):
         return True
-    characters = [ord(character) for character in text if "!" <= character <= "~"]
+    counts = Counter(unicodedata.normalize("NFD", text).split())
+    words = "".join(word * min(count, _MOST_OF_WORD) for word, count in counts.items())
+    characters = [ord(character) for character in words if "!" <= character <= "~"]
     if _vowels(characters) is None or (_vowels(characters) or 0.0) >= _FEW_VOWELS:
         return False
     for shift in _SHIFTS:

@@ -190,3 +190,12 @@ def test_another_alphabet_read_as_latin_is_not_legible() -> None:
     assert is_unreadable("Íå ìîæíà ðîçðèâàòè ñïîëó÷åííÿ ëiòåð, ÿêi ïîçíà÷àþòü îäèí çâóê")
     assert not is_unreadable("Þíða þurfti dæluna áður en hún var sett í gang og vatnið rann í læknum")
     assert not is_unreadable("L'élève a été gêné à l'hôtel où naît l'été, près des forêts brûlées")
+
+
+def test_vietnamese_and_forms_full_of_abbreviations_are_legible() -> None:
+    told = (
+        "Máy bơm nước được đặt ở cuối dòng sông và chạy bằng điện của nhà máy vào mỗi buổi sáng, khi mực nước đủ cao để "
+        "đổ đầy bể chứa, người thợ mở van bằng tay rồi ghi lại áp suất"
+    )
+    assert not is_unreadable(told)
+    assert not is_unreadable("KL. DAG: " * 60), "the same few words again and again tell nothing"
