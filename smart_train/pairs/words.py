@@ -114,10 +114,17 @@ def is_unreadable(text: str) -> bool:
     foreign = len(_FOREIGN_WORD.findall(text))
     if foreign and foreign >= _FOREIGN_SHARE * len(_LONG_WORD.findall(text)):
         return True
-    counts = Counter(unicodedata.normalize("NFD", text).split())
-    words = "".join(word * min(count, _MOST_OF_WORD) for word, count in counts.items())
-    characters = [ord(character) for character in words if "!" <= character <= "~"]
-    if _vowels(characters) is None or (_vowels(characters) or 0.0) >= _FEW_VOWELS:
+    words = unicodedata.normalize("NFD", text).split()
+    seldom = [word * min(count, _MOST_OF_WORD) for word, count in Counter(words).items()]
+    return all(
+        _is_shifted([ord(character) for character in "".join(told) if "!" <= character <= "~"])
+        for told in (words, seldom)
+    )
+
+
+def _is_shifted(characters: list[int]) -> bool:
+    vowels = _vowels(characters)
+    if vowels is None or vowels >= _FEW_VOWELS:
         return False
     for shift in _SHIFTS:
         shifted = [code + shift for code in characters]

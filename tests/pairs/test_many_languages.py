@@ -194,8 +194,8 @@ def test_another_alphabet_read_as_latin_is_not_legible() -> None:
 
 def test_vietnamese_and_forms_full_of_abbreviations_are_legible() -> None:
     told = (
-        "Máy bơm nước được đặt ở cuối dòng sông và chạy bằng điện của nhà máy vào mỗi buổi sáng, khi mực nước đủ cao để "
-        "đổ đầy bể chứa, người thợ mở van bằng tay rồi ghi lại áp suất"
+        "Máy bơm nước được đặt ở cuối dòng sông và chạy bằng điện của nhà máy vào mỗi buổi sáng, khi mực nước đủ cao "
+        "để đổ đầy bể chứa, người thợ mở van bằng tay rồi ghi lại áp suất"
     )
     assert not is_unreadable(told)
     assert not is_unreadable("KL. DAG: " * 60), "the same few words again and again tell nothing"
