@@ -62,20 +62,6 @@ _POINTER = re.compile(
     r"|\s?[(（](?:请?参[看见阅照]|见)[^()（）]{1,20}[)）]$",
     re.IGNORECASE,
 )
-# What stands beside the text it belongs to.
-_ELSEWHERE_WORDS = """
-above below following he her him his it its previous she them these they this those preceding latter former here
-oben unten folgende folgenden folgendes obige obigen diese diesem diesen dieser dieses
-dessus dessous suivant suivante suivants suivantes cette cet siguiente siguientes anterior este esta seguinte
-seguente seguenti questo questa этого этом этой этот эта следующий следующая следующие выше ниже
-"""
-_ELSEWHERE = frozenset(_ELSEWHERE_WORDS.split())
-_ELSEWHERE_UNSPACED = re.compile("これ|この|次の|以下の|上記|这个|這個|如下|上述|下面|上面")
-_CROSS_REFERENCE = re.compile(
-    r"\b(?:see|section|sections|chapter|page|pages|figure|table|appendix|siehe|abschnitt|kapitel|seite|abbildung|tabelle"
-    r"|voir|chapitre|véase|sección|capítulo|capitolo|см|раздел|глава|рис|табл)\.?\s*[\[(«\"]?\d",
-    re.IGNORECASE,
-)
 # The same: one of several that the text before names, one case of many, a premise, a participle without its noun.
 _ONE_OF_SEVERAL = re.compile(
     r"the (?:second|third|fourth|next|other|others|former|latter|same|opposite|following|preceding|previous|remaining"
@@ -209,18 +195,6 @@ _BARE_SUBJECT = re.compile(
     r"|era|erano|aveva)\b",
     re.IGNORECASE,
 )
-# Who speaks is told elsewhere.
-_SPEAKER_WORDS = """
-i me my our ours us we ich mein meine uns unser unsere unseren wir je mes mon nos notre nous nuestra nuestras nuestro
-nuestros nosotros noi nostra nostre nostri nostro nossa nosso мы наш наша наше наши нашей нашего нам нас
-"""
-_SPEAKERS = frozenset(_SPEAKER_WORDS.split())
-# Who is told or asked to do something.
-_ADDRESSED_WORDS = """
-you your yours yourself please bitte euch euer ihr ihre ihren vous votre vos veuillez usted ustedes tu tus voi vostro
-vostra você vocês вы вас вам ваш ваша ваше ваши вашей вашего
-"""
-_ADDRESSED = frozenset(_ADDRESSED_WORDS.split()) | _SPEAKERS
 # Parts of a document, which a text names when it speaks of itself or shows something.
 _PARTS_WORDS = """
 chapter document example figure following page section table
@@ -233,7 +207,6 @@ bab bagian berikut contoh dokumen gambar halaman tabel hoofdstuk voorbeeld volge
 následující obrázek kapitola příklad rozdział rysunek przykład наступні приклад рисунку таблиця
 """
 _PARTS = frozenset(_PARTS_WORDS.split())
-LEANING = 0.3  # what a sentence is worth for each word in it that points elsewhere
 
 
 def leans(sentence: str, *, under_heading: bool = False) -> bool:
@@ -274,20 +247,6 @@ def without_link(sentence: str) -> str:
 def without_pointer(sentence: str) -> str:
     """A sentence without a pointer in brackets at its end: "Iron pumps rust (see Table 3)" -> "Iron pumps rust"."""
     return _POINTER.sub("", sentence)
-
-
-def standing(sentence: str) -> float:
-    """1 for a sentence that stands alone; less for every word in it that points elsewhere, and for a speaker who is not
-    named."""
-    words = words_of(sentence)
-    pointing = sum(word in _ELSEWHERE for word in words) + any(word in _SPEAKERS for word in words)
-    pointing += len(_CROSS_REFERENCE.findall(sentence)) + len(_ELSEWHERE_UNSPACED.findall(sentence))
-    return LEANING**pointing
-
-
-def addresses_reader(words: Iterable[str]) -> bool:
-    """Whether a writer speaks of themselves or to the reader."""
-    return not _ADDRESSED.isdisjoint(words)
 
 
 def names_a_part(words: Iterable[str]) -> bool:

@@ -9,16 +9,17 @@ import pytest
 from smart_train.pairs import chances as module
 from smart_train.pairs.chances import PageChances
 from smart_train.pairs.doubts import is_garbled
-from smart_train.pairs.leaning import addresses_reader, names_a_part
+from smart_train.pairs.leaning import names_a_part
 from smart_train.pairs.page_parts import Block, Line, Parts
+from smart_train.pairs.paragraphs import paragraphs
 from smart_train.pairs.words import words_of
 
 TOLD = "Gneiss of Lyon is a rock of gneiss and quartz that masons cut"
 PROSE = f"{TOLD}. Quartz wears the blades of masons, and they cut it wet!Slow. Short one."
 
 
-def chances(prose: str = PROSE, head: str = "Cutting gneiss", headings: int = 1) -> PageChances:
-    parts = Parts([(14.0, head)] * headings, [], prose, blocks=[Block(head, [Line(prose, 10.0)])])
+def chances(prose: str = PROSE, head: str = "Cutting gneiss") -> PageChances:
+    parts = Parts([(14.0, head)], [], prose, blocks=[Block(head, [Line(prose, 10.0)])])
     weights = {"gneiss": 3.0, "quartz": 2.0}
     return PageChances(parts, [[head, "Stones"]], lambda word: weights.get(word, 1.0), 4.0)
 
@@ -31,16 +32,18 @@ def test_the_signs_of_a_sentence() -> None:
     signs = of_sentence()
     words = words_of(TOLD)
     assert signs == {
-        "whole page": 1 - len("  Short one.") / len(PROSE),  # all but the last and the blanks between them
         "odd words": 1 / 28,  # "wet!Slow." of the page and its heading
         "topic": 3,
         "heading": 1,
         "little words": sum(len(word) <= 3 for word in words) / len(words),
         "length": math.log(13),
-        "reader": False,
-        "stands alone": 1.0,
+        "rarest": 3.0 / 4.0,
         "weak heading": False,
+        "back": False,
+        "inside": False,
         "late": False,
+        "small print": False,
+        "narrow": False,
         "elsewhere": False,
         "quotes": False,
         "pronoun": False,
@@ -50,8 +53,7 @@ def test_the_signs_of_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("text", "sign"),
     [
-        ("You cut the gneiss of Lyon by hand", "reader"),
-        ("Our masons cut the gneiss of Lyon by hand", "reader"),
+        ("Masons also cut the gneiss of Lyon by hand", "back"),
         ("The following table has the gneiss of Lyon", "elsewhere"),
         ('The gneiss of Lyon is called "hard" by masons', "quotes"),
         ("When combined with quartz, it cuts the gneiss of Lyon", "pronoun"),
@@ -73,17 +75,14 @@ def test_sentences_without_blanks_have_no_little_words() -> None:
 
 
 def test_the_signs_of_headings() -> None:
-    judged = chances(headings=3)
+    judged = chances()
     signs = judged.signs_of_structure("heading", "Cutting gneiss")
     assert signs["rarity"] == (1.0 + 3.0) / 2 / 4.0 and signs["on the page"] == 0.5
-    assert signs["headings"] == math.log(4) and signs["length"] == math.log(2)
-    assert signs["vague"] and not signs["bare"]
+    assert signs["whole page"] == 1 - len("  Short one.") / len(PROSE)  # all but the last and the blanks between them
+    assert signs["length"] == math.log(2) and not signs["bare"]
     assert judged.signs_of_structure("heading", "Sawing basalt")["bare"], "no block is under it"
     assert judged.signs_of_structure("caption", "Sawing wet basalt: blades")["caption"]
-    assert judged.signs_of_structure("heading", "Sawing: basalt blades")["colon"]
-    section = judged.signs_of_structure("section", "Stones: Sawing basalt")
-    assert section["section"] and not section["colon"], "the colon joins it with the heading above"
-    assert judged.signs_of_structure("heading", "Why is gneiss cut wet?")["question"]
+    assert judged.signs_of_structure("heading", "Gneiss is cut.")["full stop"]
 
 
 def test_a_chance_is_the_logistic_of_the_weighted_signs() -> None:
@@ -103,17 +102,39 @@ def test_a_chance_is_the_logistic_of_the_weighted_signs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reader", "part"),
+    ("text", "part"),
     [
-        ("Füllen Sie bitte die Pumpe", True, False),
-        ("Le tableau suivant montre la pompe", False, True),
-        ("Наш насос полон", True, False),
-        ("Gambar berikut adalah pompa", False, True),
-        ("Pumps of iron rust", False, False),
+        ("Le tableau suivant montre la pompe", True),
+        ("Gambar berikut adalah pompa", True),
+        ("Füllen Sie bitte die Pumpe", False),
+        ("Pumps of iron rust", False),
     ],
 )
-def test_words_of_a_reader_and_of_parts_in_several_languages(text: str, reader: bool, part: bool) -> None:
-    assert addresses_reader(words_of(text)) is reader and names_a_part(words_of(text)) is part
+def test_words_of_parts_of_a_document_in_several_languages(text: str, part: bool) -> None:
+    assert names_a_part(words_of(text)) is part
+
+
+def of_lines(*lines: Line, printed: str = "Gneiss of Lyon is cut wet.") -> dict[str, float]:
+    parts = Parts([], [], paragraphs(lines), blocks=[Block("Cutting", list(lines))])
+    judged = PageChances(parts, [["Cutting"]], lambda word: 1.0, 1.0)
+    return judged.signs_of_sentence(printed[:-1], printed, weak_head=False)
+
+
+def test_where_a_sentence_stands() -> None:
+    """The first of its paragraph, in a column of usual width, in the print of most of its page."""
+    first = Line("Gneiss of Lyon is cut wet. Masons rest at noon.", 10, 40, 400)
+    small = Line("Saws of steel rust. Gneiss of Lyon is cut wet.", 8, 40, 400)
+    signs = of_lines(first)
+    assert not signs["inside"] and not signs["small print"] and not signs["narrow"]
+    assert not of_lines(Line("1.2) Gneiss of Lyon is cut wet. Masons rest.", 10, 40, 400))["inside"]
+    assert of_lines(small)["inside"]
+    page = Parts([], [], "", blocks=[Block("", [first] * 3), Block("", [small])])
+    page.prose = "\n".join(paragraphs(block.lines) for block in page.blocks)
+    judged = PageChances(page, [[], []], lambda word: 1.0, 1.0)
+    assert not judged.signs_of_sentence("Gneiss of Lyon is cut wet", first.text, weak_head=False)["small print"]
+    assert judged.signs_of_sentence("Saws of steel rust", small.text, weak_head=False)["small print"]
+    narrow = [Line("Gneiss of Lyon is cut wet.", 10, 40, 240)]
+    assert of_lines(*narrow)["narrow"] and not of_lines(Line("Gneiss of Lyon is cut wet.", 10))["narrow"]
 
 
 def test_a_script_that_is_not_written_beside_chinese_is_garbled() -> None:

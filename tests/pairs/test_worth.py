@@ -9,7 +9,7 @@ import pytest
 from smart_train.pairs.candidates import Page, add_structural_candidates
 from smart_train.pairs.contents_pages import read_index
 from smart_train.pairs.generic_headings import is_vague
-from smart_train.pairs.leaning import LEANING, leans, standing, without_link
+from smart_train.pairs.leaning import leans, without_link
 from smart_train.pairs.page_parts import Block, Line, Parts
 from smart_train.pairs.sections import of_bookmarks, of_headings
 from smart_train.pairs.sentences import split_lines, split_sentences
@@ -100,7 +100,7 @@ def test_sentences_that_speak_of_the_one_before(sentence: str) -> None:
     ],
 )
 def test_sentences_that_stand_alone(sentence: str) -> None:
-    assert not leans(sentence) and standing(sentence) == 1 and says_something(sentence, head=False)
+    assert not leans(sentence) and says_something(sentence, head=False)
 
 
 @pytest.mark.parametrize(
@@ -215,10 +215,6 @@ def test_headings_that_need_the_one_above_them(heading: str, vague: bool) -> Non
     assert is_vague(heading) == vague
 
 
-def test_who_speaks_makes_a_sentence_worth_less() -> None:
-    assert standing("We built three pumps for the town of Lyon") == LEANING
-
-
 def test_a_subject_of_one_word_is_named_by_the_sentence_before() -> None:
     assert leans("The pump is made of cast iron") and leans("La pompe est en fonte de fer")
     assert not leans("The pump of the station is made of cast iron")
@@ -240,11 +236,6 @@ def test_titles_of_sources_and_captions_that_are_cut_are_not_asked_for() -> None
     )
     add_structural_candidates(page, [], [])
     assert page.candidates == [("caption", "Pumps by country")]
-
-
-def test_words_that_point_elsewhere_make_a_sentence_worth_less() -> None:
-    assert standing("The values above are set as told in Section 6.4 and figure 3") == pytest.approx(LEANING**3)
-    assert standing("水を止めるには次の例のようにします") == LEANING
 
 
 @pytest.mark.parametrize(
