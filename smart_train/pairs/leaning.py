@@ -71,6 +71,9 @@ _ONE_OF_SEVERAL = re.compile(
     r"|(?:in|for|at) (?:\w+ ){1,2}(?:cases?|instances?|situations?)\b"
     r"|(?:the )?(?:left|right|top|bottom|upper|lower|middle) (?:panel|graph|plot|row|column|figure)\b"
     r"|(?:once|if|when|where|unless|until|as) \w+(?:ed|wn|en|ary|ble),"
+    # What is set, and where: the text before says it.
+    r"|(?:if|once|unless|until|when) (?:not )?(?:checked|disabled|empty|enabled|given|left|omitted|present|selected|set"
+    r"|specified|true|false)\b"
     r"|(?:perhaps )?most \w+ of all\b|(?:yes|no|ja|nein|oui|non|sí|да|нет)\.\s(?-i:[A-ZÀ-ÞА-Я])"
     r"|additional (?:\w+ ){1,2}(?:are|can|come|exist|have|include|is|may|was|were|\w{3,}ed)\b"
     r"|more (?:specifically|precisely|generally)\b|in particular,|plus précisément\b|en particulier\b"

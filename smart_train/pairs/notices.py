@@ -29,7 +29,8 @@ _LIABILITY = (
     r"|予告なく|責任を負い(?:ません|かねます)|恕不另行通知|不承担.{0,6}责任|예고 없이|책임을 지지 않"
 )
 _CONTACT = (
-    r"\b(?:do not|don't) hesitate to\b|\bfeel free to (?:ask|call|contact|e-?mail|get in touch|reach|write)\b"
+    r"\bplease (?:also )?(?:consult|find|note|read|refer|scan|see|visit)\b"
+    r"|\b(?:do not|don't) hesitate to\b|\bfeel free to (?:ask|call|contact|e-?mail|get in touch|reach|write)\b"
     r"|\b(?:please|to) (?:call|contact|e-?mail|visit|write to) (?:us|me|our|your)\b|^(?:call|contact|visit"
     r"|follow|join) (?:us|our)\b"
     r"|\b(?:comments?|concerns?|queries|questions)\b.{0,40}\b(?:please )?(?:call|contact|e-?mail|reach out|write)\b"

@@ -30,6 +30,8 @@ from smart_train.pairs.words import as_words
         "Erstere werden im Winter mit Öl gefüllt",
         "Ihnen wird eine weitere Pumpe der Stadt geboten",
         "First, Lyon fills its pumps with oil",
+        "If set to yes, the pumps of Lyon are filled at noon",
+        "Unless given, oil comes from Lyon",
         "Additional differences resulted from the valves of Lyon",
         "Including type of pump, duration of use and town",
         "A greater proportion of the pumps had rusted in Lyon",
@@ -53,6 +55,7 @@ def test_what_points_to_another_place_leans(sentence: str) -> None:
     "sentence",
     [
         "Additional oil lifts the pressure of old pumps",
+        "If setting screws of the pump rust, oil helps",
         "A greater proportion of pumps rusts in Lyon than in Nice",
         "Pumps in zones 1 to 4 are filled by hand",
         "Alle Angaben sind in Bar, die Pumpen stehen in Lyon",
