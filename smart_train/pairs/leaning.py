@@ -28,7 +28,7 @@ _LINKING = re.compile(
     r"|(?:example|first of all|in other words|note)\b|after all,\s"
     r"|for (?:example|instance)\b|(?:in|for) our (?:case|example)\b"
     r"|examples? (?:include|are|is)\b|by analogy\b|as (?:last|in the (?:last|previous))\b"
-    r"|as (?:you|we) (?:\w+ )?(?:know|saw|see|seen)\b"
+    r"|as (?:you|we) (?:\w+ )?(?:know|saw|see|seen)\b|(?:i\.\s?e|e\.\s?g)\."
     r"|as (?:can be|is|was|has been) \w+(?:en|ed|wn)\b|it (?:suffices|is enough) to\b"
     r"|(?:first|second|third|last)(?:ly)?,\s|(?:finally|next),\s|then (?:comes?|follows?)\b|including\b"
     r"|an? (?:greater|higher|larger|smaller|lower|bigger) (?:amount|number|percentage|proportion|rate"

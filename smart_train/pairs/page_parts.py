@@ -31,9 +31,11 @@ _CAPTION = re.compile(
     r"|рис(?:унок)?|табл(?:ица|иця)?|obr(?:ázek)?|tabulka|graf|figur|tabell|tabel|figuur|afbeelding|rys(?:unek)?|wykres"
     r"|quadro|cuadro|gráfico|grafico|ilustración|illustration|graphique|diagramm|kuva|taulukko|şekil|tablo|çizelge"
     r"|σχήμα|πίνακας|εικόνα|tabelul|gambar|hình|bảng)\.?\s*"
-    r"(?:[A-Z][.-]?)?\d+(?:[.-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
+    r"(?:[A-Z][.-]?)?\d+(?:[.‐‑–-]\d+)*\s*(?:[.:–—-]\s*(?=\S)|\s(?=[^\Wa-z]))"
 )
-_CAPTION_UNSPACED = re.compile(r"^(?:[図图圖表]\s*|[\[<〈]?(?:그림|표)\s*)\d+(?:[.-]\d+)*[\]>〉]?\s*[.:：]?\s*(?=\S)")
+_CAPTION_UNSPACED = re.compile(
+    r"^(?:[図图圖表]\s*|[\[<〈]?(?:그림|표)\s*)\d+(?:[.‐‑–-]\d+)*[\]>〉]?\s*[.:：]?\s*(?=\S)"
+)
 # The letter that the text layer has for an item's mark of a font of signs: "エ loans".
 _WRONG_MARK = regex.compile(
     r"(?<!\S)[\p{Katakana}\p{Hiragana}\p{Bopomofo}](?=\s\p{Latin})(?!.*[\p{Katakana}\p{Hiragana}\p{Bopomofo}]{2})"

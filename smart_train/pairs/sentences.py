@@ -32,7 +32,7 @@ FULL_STOPS = ".。।॥۔።։။៕។༎།"  # taken off; a question or an e
 _ABBREVIATED = re.compile(
     r"(?:\b[A-Z]|[^\W\d_]str|\b(?:abs|approx|art|bzgl|bzw|ca|cf|ch|co|corp|dept|d\.\s?h|dr|e\.\s?g|ed|eq|etc|evtl|fig|figs|ggf|i\.\s?e|inc|inkl"
     r"|jr|llc|ltd|mr|mrs|ms|no|nos|nr|núm|p\.\s?ex|p\.\s?ej|pp|prof|pág|sec|sr|sra|st|tel|u\.\s?a|vgl|vol|vs|z\.\s?b"
-    r"|blvd|dipl|geb|gest|hs|ing|mlle|mme|sog|str|zzgl|bijv|blz|np|tj|tzw|ul|čl|např|odst|tzn|т\.\s?[кн]|ул"
+    r"|blvd|dipl|geb|gest|hs|ing|mlle|mme|rs|sog|str|zzgl|bijv|blz|np|tj|tzw|ul|čl|např|odst|tzn|т\.\s?[кн]|ул"
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|см|рис|табл|стр|гл|напр|т\.\s?е))\.$",
     re.I,
 )
@@ -65,7 +65,7 @@ _DATED = re.compile(
 # What begins a note to a table, and a mark by itself before one; a number there may be that of a step.
 _NOTE = re.compile(
     r"^(?i:notes?|n\.?b\.?|sources?|anmerkung|hinweis|quellen?|remarques?|notas?|fuentes?|fonti|fontes?|примечани[ея]"
-    r"|источники?|注|資料|자료|주)\s?[:：.]|^[*†‡^]"
+    r"|источники?|pozn|przyp|anm|oppmerk|注|資料|자료|주)\s?\.?[:：.]|^[*†‡^]"
 )
 _NOTE_INSIDE = re.compile(
     r"^(?:Note|Warning|Caution|Important|Tip)(?=[A-Z][a-z])"

@@ -33,6 +33,11 @@ def test_a_caption_goes_on_in_the_lines_below_it(below: list[str], rest: str | N
     assert captions([FIRST, *below]) == ([f"{BEGINNING} {rest}"] if rest else [])
 
 
+@pytest.mark.parametrize("hyphen", [".", "-", "\u2010", "\u2011", "\u2013"])
+def test_the_number_of_a_figure_may_have_any_hyphen(hyphen: str) -> None:
+    assert captions([f"Figure 7{hyphen}8 Pumps of the towns"]) == ["Pumps of the towns"]
+
+
 def test_other_print_ends_a_caption() -> None:
     assert captions(["Figure 6. Pumps of the towns near the river Rhone", "in use."], [BODY, 8.0]) == [
         "Pumps of the towns near the river Rhone"

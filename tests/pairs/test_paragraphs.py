@@ -112,5 +112,6 @@ def test_german_ordinals_and_abbreviations_end_no_sentence(text: str) -> None:
     assert len(pieces_of(text)) == 2
 
 
-def test_numbers_end_sentences() -> None:
+def test_numbers_end_sentences_and_prices_do_not() -> None:
+    assert len(pieces_of("A pump costs Rs. 500 in May. Valves are free.")) == 2
     assert len(pieces_of("Die Halle hat Pumpe 7. Wasser fehlt.")) == 2

@@ -32,6 +32,7 @@ from smart_train.pairs.words import as_words
         "First, Lyon fills its pumps with oil",
         "If set to yes, the pumps of Lyon are filled at noon",
         "Unless given, oil comes from Lyon",
+        "I.e. the pumps of Lyon are filled at noon",
         "Additional differences resulted from the valves of Lyon",
         "Including type of pump, duration of use and town",
         "A greater proportion of the pumps had rusted in Lyon",
