@@ -175,7 +175,7 @@ def test_unreadable_results_are_named(tmp_path):
     with pytest.raises(DataError, match="absent.json: cannot be read"):
         EvaluationResult.load(tmp_path / "absent.json")
     (tmp_path / "cut.json").write_text('{"metrics": {')
-    with pytest.raises(DataError, match="cut.json: cannot be read"):
+    with pytest.raises(DataError, match="cut.json: is not JSON"):
         EvaluationResult.load(tmp_path / "cut.json")
     (tmp_path / "other.json").write_text("[1]")
     with pytest.raises(DataError, match="holds no JSON object"):
