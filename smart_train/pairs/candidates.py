@@ -11,7 +11,7 @@ from typing import Literal
 from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.pairs.broken_headings import begins_small, is_beside_title, is_broken
 from smart_train.pairs.chances import PageChances
-from smart_train.pairs.context import Contexts, is_fit, with_context
+from smart_train.pairs.context import Contexts, is_fit, says_name, with_context
 from smart_train.pairs.doubts import has_definite_subject, holds_symbols, is_garbled
 from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
 from smart_train.pairs.leaning import leans
@@ -68,6 +68,7 @@ class Page:
         candidates: (kind, query) pairs, best first within a kind, without sentences and lines.
         heads: of each of the blocks of `parts`, what it stands under, see `heads_of_pages`.
         general_heads: those that are over other pages too, see `general_heads_of_pages`.
+        name: what its document is called, see `name_of`.
     """
 
     document: str
@@ -78,6 +79,7 @@ class Page:
     running: str = ""
     heads: list[list[str]] = field(default_factory=list)
     general_heads: frozenset[str] = frozenset()
+    name: str = ""
 
     @classmethod
     def without_text(cls, document: str, number: int) -> Page:
@@ -210,28 +212,28 @@ class Asked:
 
 
 def telling_sentences(page: Page, chances: PageChances) -> Iterator[Asked]:
-    """The sentences of a page that may be whole. One that does not name its subject is asked with the heading that it
-    stands under."""
+    """The sentences of a page that may be whole, each with the name of its document and the heading that it stands
+    under."""
     signs = Signs.of(page.parts.prose, page.parts.apart)
-    contexts = Contexts(page.parts, page.heads, page.general_heads)
+    contexts = Contexts(page.parts, page.heads, page.general_heads, named=bool(page.name))
     for told in told_sentences(page.parts.prose):
         if not contexts.is_source(told.printed) and wholeness(told, signs) >= DOUBTFUL:
-            asked = _asked(told, signs, contexts, chances)
+            asked = _asked(told, signs, contexts, chances, page.name)
             if asked is not None:
                 yield asked
 
 
-def _asked(told: Told, signs: Signs, contexts: Contexts, chances: PageChances) -> Asked | None:
-    text, head, weak = told.text, "", False
+def _asked(told: Told, signs: Signs, contexts: Contexts, chances: PageChances, name: str) -> Asked | None:
+    text, weak = told.text, False
+    above = contexts.over(text, told.printed)
     bare = told.bare or has_definite_subject(text)
     if bare or refers_back(text) or not is_named(text, signs.cases, capitals_name=signs.capitals_name):
-        above = contexts.over(text, told.printed)
         if above is None and told.bare:
             return None
-        head = above or ""
-        weak = above is None or (head != "" and (contexts.is_general(head) or is_vague(head)))
-    chance = chances.of_sentence(text, told.printed or text, weak_head=weak)
-    return Asked("sentence", with_context(text, head), text, chance)
+        weak = above is None or (above != "" and (contexts.is_general(above) or is_vague(above)))
+    query = with_context(text, above or "", name)
+    chance = chances.of_sentence(text, told.printed or text, weak_head=weak, named=says_name(query, name))
+    return Asked("sentence", query, text, chance)
 
 
 def telling_lines(page: Page) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """How likely a text of a page is worth asking: a few signs, with the weights that a logistic regression gave them.
 
-It was fitted to 2,121 texts of 168 documents of many kinds in 20 languages (1,485 sentences, 636 headings and the
-like), which readers had marked by the rubric in `docs/own-documents.md`: ridge around the weights of an earlier fit to
-640 texts of other documents. The weights here are per unit of a sign. Predicted for documents that were left out of the
-fit, the area under the curve is 0.72 for sentences and 0.69 for the others. What a sentence is worth by its form
-(`wholeness`) told nothing beside these signs, so it only decides which sentences are considered. Boosted trees on these
-and 50 more signs were not better, nor was a linear model of MiniLM's vectors of the sentences (0.62)."""
+It was fitted to 4,632 texts of 288 documents of many kinds in more than 20 languages (3,346 sentences, 1,286 headings
+and the like), as they are asked, with the heading and the document's name before them, which readers had marked by
+the rubric in `docs/own-documents.md`. The weights here are per unit of a sign. Predicted for documents that were left
+out of the fit, the area under the curve is 0.72 for sentences and 0.65 for the others. What a sentence is worth by its
+form (`wholeness`) told little beside these signs, so it only decides which sentences are considered. Boosted trees on
+these and 60 more signs were not better, nor was a linear model of MiniLM's vectors of the sentences."""
 
 from __future__ import annotations
 
@@ -19,51 +19,51 @@ import regex
 from smart_train.pairs.leaning import names_a_part
 from smart_train.pairs.named_subject import refers_back
 from smart_train.pairs.page_parts import Line, Parts
-from smart_train.pairs.paragraphs import paragraphs
-from smart_train.pairs.sentences import SENTENCE_END, mostly_unspaced, pieces_of
+from smart_train.pairs.paragraphs import ends_on_purpose, paragraphs
+from smart_train.pairs.sentences import mostly_unspaced
 from smart_train.pairs.words import as_words, is_unspaced, length_in_words, words_of
 
 _SENTENCE = {
-    "constant": -2.8,
-    "odd words": -4.8,
-    "topic": 0.16,
-    "heading": 0.38,
-    "little words": -1.68,
-    "length": 1.78,
-    "rarest": 0.19,
-    "weak heading": -0.56,
-    "back": -0.81,
-    "inside": -0.31,
-    "late": -0.39,
-    "small print": -0.69,
-    "narrow": -0.27,
-    "elsewhere": -1.03,
-    "quotes": -0.54,
-    "pronoun": -2.26,
+    "constant": -2.33,
+    "named": 0.51,
+    "heading": 0.31,
+    "weak heading": -0.75,
+    "topic": 0.19,
+    "odd words": -3.26,
+    "little words": -1.62,
+    "length": 1.14,
+    "paragraph": 0.16,
+    "rarest": 1.16,
+    "rarity": -1.15,
+    "back": -0.47,
+    "inside": -0.44,
+    "small print": -0.86,
+    "mixed print": -3.75,
+    "narrow": -0.21,
+    "elsewhere": -0.7,
+    "pronoun": -1.09,
 }
 _STRUCTURE = {
-    "constant": -2.77,
-    "whole page": 0.39,
-    "odd words": -2.62,
-    "rarity": 1.51,
-    "on the page": 1.42,
-    "caption": 1.29,
-    "line": -0.75,
-    "bookmark": 0.59,
-    "length": 1.07,
-    "full stop": -1.94,
-    "bare": -0.72,
+    "constant": -1.96,
+    "named": 0.31,
+    "asked": 0.57,
+    "rarity": -0.49,
+    "on the page": 0.43,
+    "caption": 0.42,
+    "line": -0.97,
+    "section": -0.56,
+    "bare": -0.5,
+    "length": 0.28,
+    "long words": 0.07,
 }
 _TOP, _MOST_TOP = 8, 3  # words that a page is about; so many in a sentence are enough
 _STEM, _STEMMED, _MOST_SHARED, _HEADS = 5, 4, 2, 3  # letters; the fewest of a word; shared words; headings above
 _LITTLE, _LITTLE_OF_UNSPACED = 3, 0.4  # letters of a little word; what their share is taken for without blanks
 _NARROW = 25  # times its size: a column of so few letters is one of a leaflet, a card or a table
 _BEFORE = 6  # characters before a sentence that begins its paragraph: "1.2) "
-_LONGEST, _LONGEST_HEAD = 20, 12  # words; longer says no more
-_WHOLE = 6  # words of a sentence that the text of a page is made of
-_ODD, _LATE = 0.2, 0.8  # the largest share of odd words that counts; of a page's text
+_LONGEST, _LONGEST_HEAD = 30, 12  # words; longer says no more
+_ODD = 0.2  # the largest share of odd words that counts
 _ODD_WORD = regex.compile(r"\p{L}[^\p{L}\p{M}\p{N}\s'’.\-/&+@_()]+\p{L}|^[^\p{L}\p{N}]{2,}$|\p{Ll}\p{Lu}|\p{L}\d\p{L}")
-_QUOTED = regex.compile(r"[\"“»]")
 _PRONOUN_LATER = regex.compile(r", (?:it|they|he|she|this|these|es|sie|er|il|elle)\b", regex.IGNORECASE)
 
 
@@ -112,62 +112,68 @@ class PageChances:
             for line in block.lines:
                 sizes[line.size] += len(line.text)
         self._size = sizes.most_common(1)[0][0] if sizes else 0.0
-        self._whole, self._odd = _share_whole(parts.prose), _share_odd(parts)
+        self._odd, self._mixed = _share_odd(parts), _share_mixed(parts)
 
-    def of_sentence(self, sentence: str, printed: str, *, weak_head: bool) -> float:
+    def of_sentence(self, sentence: str, printed: str, *, weak_head: bool, named: bool) -> float:
         """Args:
         printed: the sentence as it stands on the page. weak_head: a heading has to say what it is about, and there is
-            none, or a general or vague one.
+            none, or a general or vague one. named: it is asked with the name of its document.
         """
-        return _chance(_SENTENCE, self.signs_of_sentence(sentence, printed, weak_head=weak_head))
+        return _chance(_SENTENCE, self.signs_of_sentence(sentence, printed, weak_head=weak_head, named=named))
 
-    def of_structure(self, kind: str, text: str) -> float:
-        """The same of a heading, a caption, an item or a line."""
-        return _chance(_STRUCTURE, self.signs_of_structure(kind, text))
+    def of_structure(self, kind: str, text: str, query: str, *, named: bool) -> float:
+        """The same of a heading, a caption, an item or a line, as `query` asks for it."""
+        return _chance(_STRUCTURE, self.signs_of_structure(kind, text, query, named=named))
 
-    def signs_of_sentence(self, sentence: str, printed: str, *, weak_head: bool) -> dict[str, float]:
+    def signs_of_sentence(self, sentence: str, printed: str, *, weak_head: bool, named: bool) -> dict[str, float]:
         words = words_of(sentence)
         unspaced = mostly_unspaced(words)
         little = sum(len(word) <= _LITTLE for word in words) / len(words)
         block = next((block for block in self._blocks if printed in block.text), _NO_BLOCK)
+        paragraph = next((text for text in block.text.split("\n") if printed in text), "")
         return {
             "odd words": self._odd,
             "topic": min(_MOST_TOP, sum(word in words for word in self._top)),
             "heading": min(_MOST_SHARED, len(_stems(words) & _stems(words_of(" ".join(block.above[:_HEADS]))))),
             "little words": _LITTLE_OF_UNSPACED if unspaced else little,
             "length": math.log(min(_LONGEST, max(1, length_in_words(sentence)))),
+            "paragraph": math.log(len(paragraph) or len(printed)),
             "rarest": max(map(self._rarity, words)) / self._most,
+            "rarity": self._mean_rarity(words),
+            "named": named,
             "weak heading": weak_head,
             "back": refers_back(sentence),
             "inside": not block.begins_with(printed),
-            "late": self._parts.prose.find(printed) > _LATE * len(self._parts.prose),
             "small print": bool(block.lines) and block.lines[0].size < self._size,
             "narrow": 0 < block.width < _NARROW,
+            "mixed print": self._mixed,
             "elsewhere": names_a_part(words),
-            "quotes": _QUOTED.search(sentence) is not None,
             "pronoun": _PRONOUN_LATER.search(sentence) is not None,
         }
 
-    def signs_of_structure(self, kind: str, text: str) -> dict[str, float]:
+    def signs_of_structure(self, kind: str, text: str, query: str, *, named: bool) -> dict[str, float]:
         head = text.rpartition(": ")[2] if kind == "section" else text
         words = words_of(text)
         return {
-            "whole page": self._whole,
-            "odd words": self._odd,
-            "rarity": sum(map(self._rarity, words)) / len(words) / self._most,
+            "rarity": self._mean_rarity(words),
             "on the page": sum(self._counts[word] > 1 for word in set(words)) / len(set(words)),
             "caption": kind == "caption",
             "line": kind == "line",
-            "bookmark": kind == "bookmark",
-            "length": math.log(min(_LONGEST_HEAD, max(1, length_in_words(text)))),
-            "full stop": head.endswith((".", "!")),
+            "section": kind == "section",
             "bare": not self._has_text_under(head),
+            "asked": math.log(len(query)),
+            "named": named,
+            "long words": sum(map(len, words)) / len(words),
+            "length": math.log(min(_LONGEST_HEAD, max(1, length_in_words(text)))),
         }
 
     def _has_text_under(self, head: str) -> bool:
         words = as_words(head)
         places = [place for place, block in enumerate(self._parts.blocks) if words in as_words(block.head)]
         return any(block.text for place in places[:1] for block in self._blocks[place : place + 2])
+
+    def _mean_rarity(self, words: Sequence[str]) -> float:
+        return sum(map(self._rarity, words)) / len(words) / self._most
 
 
 def _chance(weights: Mapping[str, float], signs: Mapping[str, float]) -> float:
@@ -178,14 +184,18 @@ def _stems(words: Iterable[str]) -> set[str]:
     return {word[:_STEM] for word in words if len(word) >= _STEMMED or is_unspaced(word[0])}
 
 
-def _share_whole(prose: str) -> float:
-    """How much of a text is in sentences that end."""
-    pieces = [piece for paragraph in prose.split("\n") for piece in pieces_of(paragraph)]
-    whole = (piece for piece in pieces if len(words_of(piece)) >= _WHOLE and SENTENCE_END.search(piece))
-    return sum(map(len, whole)) / max(1, len(prose))
-
-
 def _share_odd(parts: Parts) -> float:
     """How many of a page's words no print has: marks or capitals inside, as where OCR read a poor one."""
     words = [*parts.prose.split(), *(word for _, head in parts.headings for word in head.split())]
     return min(_ODD, sum(_ODD_WORD.search(word) is not None for word in words) / max(1, len(words)))
+
+
+def _share_mixed(parts: Parts) -> float:
+    """How many lines of a page go on in bold print, or end it, inside a paragraph: what was joined may be two texts."""
+    lines = [block.lines for block in parts.blocks]
+    mixed = sum(
+        block[place].bold != block[place + 1].bold and not ends_on_purpose(block, place)
+        for block in lines
+        for place in range(len(block) - 1)
+    )
+    return mixed / max(1, sum(map(len, lines)))

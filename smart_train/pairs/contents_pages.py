@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,7 +88,7 @@ def read_bookmarks(pdf: PdfDocument) -> Iterator[tuple[int, int, str]]:
 def read_title(pdf: PdfDocument) -> str:
     """The title that a file gives itself; empty where it gives none, or one that is not text."""
     try:
-        return clean(pdf.get_metadata_value("Title"))
+        return clean(html.unescape(pdf.get_metadata_value("Title")))  # some programs write "&#8208;"
     except UnicodeDecodeError:
         return ""
 

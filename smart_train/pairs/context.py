@@ -1,6 +1,8 @@
-"""What a sentence is asked with: the heading that it stands under, where it does not name its subject itself.
+"""What a text of a page is asked with: the name of its document and the heading that it stands under.
 
-"The limitation applies to acts of storage" is a question only together with "Limitation for system caching"."""
+"The limitation applies to acts of storage" is a question only together with "Limitation for system caching". A sentence
+that names its subject is asked with its heading too: readers found 84 % of these worth asking, and 75 % of the same
+sentences alone (73 sentences, two readers of each; docs/own-documents.md)."""
 
 from __future__ import annotations
 
@@ -13,7 +15,6 @@ from statistics import median_high
 import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
-from smart_train.data.formats.pdf_text_layer import TextLine
 from smart_train.pairs.broken_headings import is_beside_title, is_broken
 from smart_train.pairs.generic_headings import is_generated, is_generic, is_one_of_others, is_over_sources, is_vague
 from smart_train.pairs.page_parts import Parts
@@ -24,13 +25,14 @@ from smart_train.pairs.worth import says_something
 _MOST_WORDS, _FEW_WORDS = 12, 6  # of a heading that is put before a sentence; of one that is put before such a heading
 _MOST_CHARACTERS = 100
 _LEAST_LETTERS = 3
-_MOST_OF_QUERY = 320  # characters
+_MOST_OF_QUERY = 400  # characters
 _REPEATED = 3  # pages that a heading is printed on
-_FIRST_PAGES, _TITLE_WORDS, _TITLE_PAGES, _TITLE_SHARE = 3, 3, 3, 0.4
+_FIRST_PAGES = 3
 _CONTINUED = regex.compile(
     r"\s*[(\[](?:continued|cont['’.]?d?\.?|continuación|cont\.|suite|fortsetzung|forts\.|segue|продолжение|続き|续)[)\]]\s*$",
     regex.IGNORECASE,
 )
+_WIDER = " – "  # after a wider heading, or a name
 _ENDS = " .:;,|·–—-。：、´`¨^"
 # "CHAPTER 6 – Markets", "Section 2 Diesel engines".
 _CHAPTER = regex.compile(
@@ -99,29 +101,13 @@ def general_heads_of_pages(parts: Sequence[Parts | None], titles: Sequence[str])
     """Of each page the headings that say nothing of it, `as_words`: the document's title, where the page does not have
     it in print, and what is printed over several pages. The title of a few pages says what they are about."""
     printed = [
-        {as_words(_without_marks(block.head)) for block in page.blocks if block.head} if page else set()
+        {as_words(without_marks(block.head)) for block in page.blocks if block.head} if page else set()
         for page in parts
     ]
     counts = Counter(head for heads in printed for head in heads)
     repeated = {head for head, count in counts.items() if count >= _REPEATED}
-    names = {as_words(_without_marks(title)) for title in titles} if len(parts) > _FIRST_PAGES else set()
+    names = {as_words(without_marks(title)) for title in titles} if len(parts) > _FIRST_PAGES else set()
     return [frozenset(repeated | (names - heads)) for heads in printed]
-
-
-def titles_of(named: str, running: Sequence[Sequence[str]], pages: Sequence[Sequence[TextLine]]) -> list[str]:
-    """What may be the title of a document: the one that its file gives itself, if its first pages have it in print too
-    (many files are named after a template, or "Document1"); and the running head of most pages.
-
-    Args:
-        running: the texts of the running heads and feet of each page. pages: their lines.
-    """
-    first = as_words(" ".join(line.text for page in pages[:_FIRST_PAGES] for line in page))
-    titles = [named] if named and as_words(named) in first else []
-    counts = Counter(text for page in running for text in set(page) if length_in_words(text) >= _TITLE_WORDS)
-    text, count = next(iter(counts.most_common(1)), ("", 0))
-    if count >= max(_TITLE_PAGES, _TITLE_SHARE * len(pages)) and not is_beside_title(text):
-        titles.append(text)
-    return titles
 
 
 def _title_words(title: str) -> str:
@@ -149,13 +135,8 @@ class _Over:
         self._printed = [(size, head) for size, head in self._printed if size >= large > 0]
 
     def heads(self) -> list[str]:
-        """From the nearest to the first that says enough: "Warning" stands in the section that the text is about."""
-        heads: list[str] = []
-        for _, head in reversed(self._printed):
-            heads.append(head)
-            if not (is_generic(head) or is_vague(head)):
-                return heads
-        return [*heads, *self._path]
+        """All of them, the nearest first."""
+        return [*(head for _, head in reversed(self._printed)), *self._path]
 
 
 class _Outline:
@@ -206,11 +187,19 @@ class _Outline:
 class Contexts:
     """The headings over the sentences of one page."""
 
-    def __init__(self, parts: Parts, heads: Sequence[Sequence[str]], general: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        heads: Sequence[Sequence[str]],
+        general: frozenset[str] = frozenset(),
+        *,
+        named: bool = True,
+    ) -> None:
         """Args:
         heads: of each block of the page, see `heads_of_pages`. general: see `general_heads_of_pages`.
+        named: whether the document's name will stand before them; else a wider heading does.
         """
-        self._general = general
+        self._general, self._named = general, named
         self._blocks = [
             (paragraphs(block.lines), list(above)) for block, above in zip(parts.blocks, heads, strict=False)
         ]
@@ -225,15 +214,15 @@ class Contexts:
         above = self._above(printed or sentence)
         if not above or any(other != above[0] for other in above):
             return None
-        fit = [head for head in map(_without_marks, above[0]) if is_fit(head)]
+        fit = [head for head in map(without_marks, above[0]) if is_fit(head)]
         if not fit:
             return None
         said, nearest = set(words_of(sentence)), fit[0]
         if said.issuperset(words_of(nearest)):
             return ""
-        if is_vague(nearest) and not _QUESTION.search(nearest):
+        if (is_vague(nearest) or not self._named) and not _QUESTION.search(nearest):
             wider = _wider(fit[1:], nearest)
-            return f"{wider} – {nearest}" if wider else nearest
+            return f"{wider}{_WIDER}{nearest}" if wider else nearest
         return nearest
 
     def is_general(self, head: str) -> bool:
@@ -264,18 +253,37 @@ def _wider(heads: Iterable[str], nearest: str) -> str:
     )
 
 
-def with_context(sentence: str, head: str) -> str:
-    """`head: sentence`, as the script of the heading writes it; the sentence alone where that would be too long."""
+def with_context(text: str, head: str, name: str = "") -> str:
+    """`name – head: text`, as the script of the heading writes it: without the name where the rest has its words, and
+    without the name, or both, where that would be too long.
+
+    Args:
+        head: that the text stands under, or empty. name: of its document, or empty.
+    """
+    if set(words_of(f"{head} {text}")).issuperset(words_of(name)):
+        name = ""
+    for before in (f"{name}{_WIDER}{head}" if name and head else name or head, head):
+        joined = _joined(before, text)
+        if len(joined) <= _MOST_OF_QUERY:
+            return joined
+    return text
+
+
+def says_name(query: str, name: str) -> bool:
+    """Whether a query has the words of a document's name, which there is."""
+    return name != "" and set(words_of(query)).issuperset(words_of(name))
+
+
+def _joined(head: str, text: str) -> str:
     if not head:
-        return sentence
+        return text
     if is_unspaced(head[-1]):
-        joined = f"{head}：{sentence}" if not _QUESTION.search(head) else f"{head}{sentence}"
-    else:
-        joined = f"{head} {sentence}" if _QUESTION.search(head) else f"{head}: {sentence}"
-    return joined if len(joined) <= _MOST_OF_QUERY else sentence
+        return f"{head}{text}" if _QUESTION.search(head) else f"{head}：{text}"
+    return f"{head} {text}" if _QUESTION.search(head) else f"{head}: {text}"
 
 
-def _without_marks(head: str) -> str:
+def without_marks(head: str) -> str:
+    """A heading without its number, "(continued)" and "Chapter 2"; a long one also without what follows its colon."""
     head = without_numbering(_NUMBER_AFTER.sub("", _CONTINUED.sub("", without_numbering(head.strip())))).strip(_ENDS)
     if chapter := _CHAPTER.match(head):
         head = head[chapter.end() :]
@@ -287,10 +295,15 @@ def _without_marks(head: str) -> str:
 
 def is_fit(head: str) -> bool:
     """Whether a heading, without its number, is whole and says what the text under it is about."""
+    return is_whole(head, _MOST_WORDS, _MOST_CHARACTERS) and not _NUMBERED.search(head)
+
+
+def is_whole(head: str, words: int, characters: int) -> bool:
+    """The same of a heading of at most so many `words` and `characters`, which may end in a number."""
     head = without_numbering(head)
-    if not head or len(head) > _MOST_CHARACTERS or length_in_words(head) > _MOST_WORDS or REPLACEMENT in head:
+    if not head or len(head) > characters or length_in_words(head) > words or REPLACEMENT in head:
         return False
-    if sum(character.isalpha() for character in head) < _LEAST_LETTERS or _NUMBERED.search(head):
+    if sum(character.isalpha() for character in head) < _LEAST_LETTERS:
         return False
     if head[0].islower() or not (head[0].isalnum() or head[0] in "\"'«„“¿¡「『"):
         return False

@@ -17,9 +17,10 @@ from smart_train.data.formats.pdf_text_layer import has_layers
 from smart_train.errors import DataError, listing
 from smart_train.pairs.candidates import Page, add_structural_candidates
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index, read_title
-from smart_train.pairs.context import general_heads_of_pages, heads_of_pages, titles_of
+from smart_train.pairs.context import general_heads_of_pages, heads_of_pages
 from smart_train.pairs.counted_files import files_beside, files_to_read
-from smart_train.pairs.page_parts import Line, as_read, body_size, body_sizes, parts_of
+from smart_train.pairs.document_names import name_of, printed_titles, titles_of
+from smart_train.pairs.page_parts import Line, Parts, as_read, body_size, body_sizes, parts_of
 from smart_train.pairs.running_lines import without_running_lines
 from smart_train.pairs.sections import of_bookmarks, of_headings
 from smart_train.pairs.words import as_words, is_unreadable, reads_backwards, without_numbering
@@ -68,7 +69,7 @@ class Document:
         self.backwards = reads_backwards(" ".join(line.text for page in lines for line in page))
         body_lines = without_running_lines(lines, body_size(lines))
         running = [_without(page, body) for page, body in zip(lines, body_lines, strict=True)]
-        _add_pages(self, body_lines, titles_of(self.title, running, lines))
+        _add_pages(self, body_lines, running, lines)
         for page in self.pages:
             page.running = as_words(" ".join(running[page.number]))
 
@@ -181,19 +182,24 @@ def read_document(file: Path, key: str, pdf: Path | None = None) -> Document:
     return document
 
 
-def _add_pages(document: Document, lines: list[list[Line]], titles_of_document: list[str]) -> None:
+def _add_pages(
+    document: Document, lines: list[list[Line]], running: list[list[str]], all_lines: list[list[Line]]
+) -> None:
+    """Args:
+    lines: of each page, without its running heads and feet. running: these. all_lines: with them.
+    """
     words: dict[int, str] = {}
     bookmarks = document.outline
-    unreadable = 0
+    garbled: set[int] = set()
     for number, page in enumerate(lines):
         text = "\n".join(line.text for line in page)
-        garbled = is_unreadable(text)
-        unreadable += garbled
-        if garbled or sum(character.isalpha() for character in text) < _MIN_LETTERS:
+        if is_unreadable(text):
+            garbled.add(number)
+        if number in garbled or sum(character.isalpha() for character in text) < _MIN_LETTERS:
             document.silent.append(number)
         else:
             words[number] = as_words(text)
-    document.unreadable = unreadable > len(words)
+    document.unreadable = len(garbled) > len(words)
     texts = {number: [line.text for line in lines[number]] for number in words}
     document.listings = [n for n, text in texts.items() if is_listing(n, text, words, len(lines))]
     for number in document.listings:
@@ -206,26 +212,33 @@ def _add_pages(document: Document, lines: list[list[Line]], titles_of_document: 
     for number, term in read_index(index, words):
         terms[number].append(term)
     sizes = body_sizes(lines)
-    parts = {
-        number: parts_of(lines[number], sizes[number], {as_words(without_numbering(title)) for title in titles[number]})
-        for number in words
-    }
-    headings = [parts[number].headings if number in parts else [] for number in range(len(lines))]
-    title = _title(headings, bookmarks)
+
+    def parts_at(number: int) -> Parts:
+        named = {as_words(without_numbering(title)) for title in titles[number]}
+        return parts_of(lines[number], sizes[number], named)
+
+    parts = {number: parts_at(number) for number in words}
+    # A title page may have too few letters to be asked for.
+    first = parts.get(0) or (parts_at(0) if lines and 0 not in garbled else Parts([], [], ""))
+    headings = [first.headings, *(parts[n].headings if n in parts else [] for n in range(1, len(lines)))]
+    title = _title(first.headings, bookmarks)
     for number, section in [*of_bookmarks(bookmarks, title), *of_headings(headings)]:
         sections[number].append(section)
-    pages, names = [parts.get(number) for number in range(len(lines))], [*titles_of_document, title]
-    heads, general = heads_of_pages(pages, bookmarks, names), general_heads_of_pages(pages, names)
+    pages = [parts.get(number) for number in range(len(lines))]
+    printed = printed_titles(lines[0] if lines else (), first, headings, bookmarks, lists=0 in document.listings)
+    names = titles_of(document.title, printed, running, all_lines)
+    heads, general, name = heads_of_pages(pages, bookmarks, names), general_heads_of_pages(pages, names), name_of(names)
     for number, text in words.items():
         page_to_ask = Page(
-            document.key, number, text, parts[number], heads=heads[number], general_heads=general[number]
+            document.key, number, text, parts[number], heads=heads[number], general_heads=general[number], name=name
         )
         add_structural_candidates(page_to_ask, titles[number], terms[number], sections[number])
         document.pages.append(page_to_ask)
 
 
-def _title(headings: Sequence[Sequence[tuple[float, str]]], bookmarks: Sequence[tuple[int, int, str]]) -> str:
-    """The largest print of the first page, unless it is the heading of a section; empty where there is none."""
-    _, title = max((headings or [[]])[0], key=lambda heading: heading[0], default=(0.0, ""))
+def _title(headings: Sequence[tuple[float, str]], bookmarks: Sequence[tuple[int, int, str]]) -> str:
+    """The largest print of the first page, which stands above all sections, unless it is the heading of one; empty
+    where there is none."""
+    _, title = max(headings, key=lambda heading: heading[0], default=(0.0, ""))
     sections = {as_words(text) for _, _, text in bookmarks}
     return "" if as_words(without_numbering(title)) in sections else title

@@ -16,9 +16,9 @@ from smart_train.pairs.wholeness import Told
 from smart_train.pairs.words import is_alphabetic, is_small, is_unspaced, length_in_words, tokens_of, words_of
 from smart_train.pairs.worth import says_something
 
-MAX_OF_SENTENCE, MAX_OF_LINE = 280, 240  # characters
+MAX_OF_SENTENCE, MAX_OF_LINE = 320, 240  # characters
 _MOST_CHARACTERS = 400  # of a sentence with the pointer at its end, which is taken off
-SENTENCE_WORDS, SENTENCE_CHARACTERS = (6, 40), 80  # characters of a script without blanks, each of them half a word
+SENTENCE_WORDS, SENTENCE_CHARACTERS = (6, 50), 100  # characters of a script without blanks, each of them half a word
 _ALPHABETIC = 0.75  # share of a sentence's tokens that are words: below it is code, a formula or a row of a table
 LINE_WORDS, LINE_CHARACTERS = (5, 16), 12  # at least so many characters of a script without blanks
 _ALPHABETIC_LINE = 0.6  # a line of a form or a slide has more numbers

@@ -18,6 +18,7 @@ from smart_train.pairs.candidates import (
     telling_sentences,
 )
 from smart_train.pairs.chances import PageChances
+from smart_train.pairs.context import says_name, with_context
 from smart_train.pairs.doubts import is_formality
 from smart_train.pairs.list_items import items_under
 from smart_train.pairs.tabular import has_page_number, is_tabular
@@ -27,6 +28,7 @@ from smart_train.pairs.worth import is_filler_page
 from smart_train.utils.defaults import PAIRS
 
 _ALONE = 0.85  # a page without a query has its likeliest sentence, if that is so much of the bound likely
+_UNDER_HEAD = ("section", "item")  # kinds whose text has the heading that it stands under before it
 _NOWHERE: frozenset[int] = frozenset()
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
 
@@ -114,8 +116,8 @@ def _queries_of_page(index: PageWords, place: int, limit: int, least: float) -> 
         structure = asked.kind != "sentence"
         if structure and sum(other.kind != "sentence" for other in chosen) == max(1, limit // 2):
             continue
-        apart = asked.kind in ("section", "item")
-        told = asked.query.rpartition(": ")[2] if apart else asked.text
+        apart = asked.kind in _UNDER_HEAD
+        told = asked.text.rpartition(": ")[2] if apart else asked.text
         if any(same_question(told, other.text) or says_much_of(told, other.text) for other in chosen):
             continue
         if index.answers_alone(asked.text, place, apart=apart, in_any_order=asked.kind == "line"):
@@ -141,7 +143,9 @@ def candidates_of(page: Page, index: PageWords) -> Iterator[Asked]:
         structure += [("item", text) for text in items_under(page.parts) if not is_formality(text)]
         structure += [("line", text) for text in telling_lines(page) if is_telling("line", text)]
     for kind, text in structure:
-        yield Asked(kind, text, text, chances.of_structure(kind, text))
+        head, _, told = text.rpartition(": ") if kind in _UNDER_HEAD else ("", "", text)
+        query = with_context(told, head, page.name)
+        yield Asked(kind, query, text, chances.of_structure(kind, text, query, named=says_name(query, page.name)))
     for asked in telling_sentences(page, chances):
         if not (tabular and has_page_number(asked.text)):
             yield asked

@@ -25,7 +25,7 @@ def chances(prose: str = PROSE, head: str = "Cutting gneiss") -> PageChances:
 
 
 def of_sentence(text: str = TOLD, **options: bool) -> dict[str, float]:
-    return chances().signs_of_sentence(text, text, **{"weak_head": False, **options})
+    return chances().signs_of_sentence(text, text, **{"weak_head": False, "named": False, **options})
 
 
 def test_the_signs_of_a_sentence() -> None:
@@ -37,15 +37,17 @@ def test_the_signs_of_a_sentence() -> None:
         "heading": 1,
         "little words": sum(len(word) <= 3 for word in words) / len(words),
         "length": math.log(13),
+        "paragraph": math.log(len(PROSE)),
         "rarest": 3.0 / 4.0,
+        "rarity": (10 + 2 * 3.0 + 2.0) / 13 / 4.0,
+        "named": False,
         "weak heading": False,
         "back": False,
         "inside": False,
-        "late": False,
         "small print": False,
+        "mixed print": 0.0,
         "narrow": False,
         "elsewhere": False,
-        "quotes": False,
         "pronoun": False,
     }
 
@@ -55,7 +57,6 @@ def test_the_signs_of_a_sentence() -> None:
     [
         ("Masons also cut the gneiss of Lyon by hand", "back"),
         ("The following table has the gneiss of Lyon", "elsewhere"),
-        ('The gneiss of Lyon is called "hard" by masons', "quotes"),
         ("When combined with quartz, it cuts the gneiss of Lyon", "pronoun"),
     ],
 )
@@ -65,40 +66,47 @@ def test_each_sign_against_a_sentence_makes_it_less_likely(text: str, sign: str)
     assert not of_sentence()[sign]
 
 
-def test_a_sentence_at_the_end_of_its_page_is_late() -> None:
-    last = "Short one."
-    assert of_sentence(last)["late"] and not of_sentence(TOLD)["late"]
-
-
 def test_sentences_without_blanks_have_no_little_words() -> None:
     assert of_sentence("花崗岩の弁は鉄の喞筒の側で錆びる")["little words"] == 0.4
 
 
 def test_the_signs_of_headings() -> None:
     judged = chances()
-    signs = judged.signs_of_structure("heading", "Cutting gneiss")
-    assert signs["rarity"] == (1.0 + 3.0) / 2 / 4.0 and signs["on the page"] == 0.5
-    assert signs["whole page"] == 1 - len("  Short one.") / len(PROSE)  # all but the last and the blanks between them
-    assert signs["length"] == math.log(2) and not signs["bare"]
-    assert judged.signs_of_structure("heading", "Sawing basalt")["bare"], "no block is under it"
-    assert judged.signs_of_structure("caption", "Sawing wet basalt: blades")["caption"]
-    assert judged.signs_of_structure("heading", "Gneiss is cut.")["full stop"]
+    signs = judged.signs_of_structure("heading", "Cutting gneiss", "Stones: Cutting gneiss", named=True)
+    assert signs == {
+        "rarity": (1.0 + 3.0) / 2 / 4.0,
+        "on the page": 0.5,
+        "caption": False,
+        "line": False,
+        "section": False,
+        "bare": False,
+        "asked": math.log(len("Stones: Cutting gneiss")),
+        "named": True,
+        "long words": (7 + 6) / 2,
+        "length": math.log(2),
+    }
+    assert judged.signs_of_structure("caption", "Sawing basalt", "Sawing basalt", named=False)["caption"]
+    assert judged.signs_of_structure("heading", "Sawing basalt", "Sawing basalt", named=False)["bare"], "no text"
 
 
 def test_a_chance_is_the_logistic_of_the_weighted_signs() -> None:
     judged = chances()
     for weights, signs, chance in (
-        (module._SENTENCE, of_sentence(), judged.of_sentence(TOLD, TOLD, weak_head=False)),
+        (module._SENTENCE, of_sentence(), judged.of_sentence(TOLD, TOLD, weak_head=False, named=False)),
         (
             module._STRUCTURE,
-            judged.signs_of_structure("heading", "Cutting gneiss"),
-            judged.of_structure("heading", "Cutting gneiss"),
+            judged.signs_of_structure("heading", "Cutting gneiss", "Cutting gneiss", named=False),
+            judged.of_structure("heading", "Cutting gneiss", "Cutting gneiss", named=False),
         ),
     ):
         assert {"constant", *signs} == set(weights)
         total = weights["constant"] + sum(weights[name] * value for name, value in signs.items())
         assert chance == pytest.approx(1 / (1 + math.exp(-total))) and 0 < chance < 1
-    assert judged.of_sentence(TOLD, TOLD, weak_head=True) < judged.of_sentence(TOLD, TOLD, weak_head=False)
+    plain, weak, named = (
+        judged.of_sentence(TOLD, TOLD, weak_head=weak, named=named)
+        for weak, named in ((False, False), (True, False), (False, True))
+    )
+    assert weak < plain < named
 
 
 @pytest.mark.parametrize(
@@ -117,7 +125,15 @@ def test_words_of_parts_of_a_document_in_several_languages(text: str, part: bool
 def of_lines(*lines: Line, printed: str = "Gneiss of Lyon is cut wet.") -> dict[str, float]:
     parts = Parts([], [], paragraphs(lines), blocks=[Block("Cutting", list(lines))])
     judged = PageChances(parts, [["Cutting"]], lambda word: 1.0, 1.0)
-    return judged.signs_of_sentence(printed[:-1], printed, weak_head=False)
+    return judged.signs_of_sentence(printed[:-1], printed, weak_head=False, named=False)
+
+
+def test_bold_print_in_the_middle_of_a_paragraph_shows_two_texts_joined() -> None:
+    bold = Line("Gneiss of Lyon is cut wet by", 10, 40, 400, bold=True)
+    plain = Line("masons of the town. Saws rust.", 10, 40, 400)
+    assert of_lines(bold, plain, plain, plain)["mixed print"] == 1 / 4
+    assert of_lines(plain, plain, plain, plain)["mixed print"] == 0
+    assert of_lines(plain, Line("Gneiss", 10, 40, 80, bold=True), plain, plain)["mixed print"] == 2 / 4
 
 
 def test_where_a_sentence_stands() -> None:
@@ -131,8 +147,10 @@ def test_where_a_sentence_stands() -> None:
     page = Parts([], [], "", blocks=[Block("", [first] * 3), Block("", [small])])
     page.prose = "\n".join(paragraphs(block.lines) for block in page.blocks)
     judged = PageChances(page, [[], []], lambda word: 1.0, 1.0)
-    assert not judged.signs_of_sentence("Gneiss of Lyon is cut wet", first.text, weak_head=False)["small print"]
-    assert judged.signs_of_sentence("Saws of steel rust", small.text, weak_head=False)["small print"]
+    assert not judged.signs_of_sentence("Gneiss of Lyon is cut wet", first.text, weak_head=False, named=False)[
+        "small print"
+    ]
+    assert judged.signs_of_sentence("Saws of steel rust", small.text, weak_head=False, named=False)["small print"]
     narrow = [Line("Gneiss of Lyon is cut wet.", 10, 40, 240)]
     assert of_lines(*narrow)["narrow"] and not of_lines(Line("Gneiss of Lyon is cut wet.", 10))["narrow"]
 

@@ -11,7 +11,8 @@ import pytest
 from smart_train.data.formats.page_text import PageText
 from smart_train.pairs.candidates import Page, telling_sentences
 from smart_train.pairs.chances import PageChances
-from smart_train.pairs.context import Contexts, heads_of_pages, titles_of, with_context
+from smart_train.pairs.context import Contexts, heads_of_pages, with_context
+from smart_train.pairs.document_names import name_of, titles_of
 from smart_train.pairs.documents import Document
 from smart_train.pairs.named_subject import is_named, refers_back
 from smart_train.pairs.page_parts import Line, Parts, parts_of
@@ -36,8 +37,20 @@ def asked(lines: list[Line], **document: Any) -> list[tuple[str, str]]:
 
 def test_a_sentence_that_names_nothing_is_asked_with_its_heading() -> None:
     assert ("sentence", f"Limitation for system caching: {SENTENCE[:-1]}") in asked(CACHING)
+
+
+def test_a_sentence_that_names_its_subject_is_asked_with_its_heading_and_the_name_of_the_document_too() -> None:
     named = "Garage pumps of the firm Ray & Sons rust near the sea within a year of use."
-    assert ("sentence", named[:-1]) in asked([CACHING[0], Line(named, 10, 40, 400)])
+    page = [Line("Rust on machines", 20), Line(named, 10, 40, 400)]
+    assert ("sentence", f"Rust on machines: {named[:-1]}") in asked(page)
+    titled = [[Line("The Ray book", 30)], page]
+    told = Document("a.pdf", None, "", 2, texts=[PageText(tuple(lines), "text layer") for lines in titled])  # type: ignore[arg-type]
+    told.sort_pages()
+    (other,) = told.pages  # the title page has too few letters to be asked for
+    assert other.name == "The Ray book"
+    chosen = choose_queries([other], 4, 0.0)[0]
+    assert ("sentence", f"The Ray book – Rust on machines: {named[:-1]}") in chosen
+    assert ("heading", "The Ray book: Rust on machines") in chosen
 
 
 def test_a_bare_subject_is_asked_only_under_a_heading() -> None:
@@ -179,6 +192,14 @@ def test_only_a_heading_that_says_something_is_put_before_a_sentence(heads: list
     assert Contexts(parts, [heads]).over("The limitation applies to acts of storage") == context
 
 
+def test_a_wider_heading_stands_in_for_the_name_that_a_document_lacks() -> None:
+    section, part = Line("Maintenance of pumps in Lyon", 16), Line("Closing valves of towns", 13)
+    page = parts_of([line for head in (section, part) for line in (head, Line("Oil", 10))] + [Line(SENTENCE, 10)], 10)
+    heads = heads_of_pages([page], [], [])[0]
+    assert Contexts(page, heads, named=True).over(SENTENCE) == part.text
+    assert Contexts(page, heads, named=False).over(SENTENCE) == f"{section.text} – {part.text}"
+
+
 def test_a_sentence_without_its_link_is_asked_with_its_heading() -> None:
     bare = "The rating is above forty in all the towns that have had a pump since spring"
     linked = Line(f"However, t{bare[1:]} (see Table 3).", 10, 40, 400)
@@ -203,17 +224,78 @@ def test_a_heading_is_joined_as_its_script_writes_it() -> None:
     assert with_context("本文です", "見出し") == "見出し：本文です"
     assert with_context("النص", "العنوان") == "العنوان: النص"
     assert with_context("The text", "") == "The text"
-    assert with_context("x" * 300, "A heading of five words") == "x" * 300, "nobody types so much"
+    assert with_context("x" * 390, "A heading of five words") == "x" * 390, "nobody types so much"
+
+
+def test_a_name_is_put_before_the_heading_where_it_adds_words_and_there_is_room() -> None:
+    assert with_context("The text", "Head", "Pump book") == "Pump book – Head: The text"
+    assert with_context("The text", "", "Pump book") == "Pump book: The text"
+    assert with_context("本文です", "見出し", "手引き") == "手引き – 見出し：本文です"
+    assert with_context("The pump is old", "The book of oil", "Pump book") == "The book of oil: The pump is old"
+    assert with_context("The text", "Oil – Head", "Pump book") == "Pump book – Oil – Head: The text"
+    assert with_context("x" * 380, "Head", "The book of all old pumps") == f"Head: {'x' * 380}"
+
+
+def name(*pages: Sequence[Line], **document: Any) -> str:
+    """What a document with these lines is called."""
+    texts = [PageText(tuple(lines), "text layer") for lines in pages]
+    told = Document("a.pdf", None, "", len(pages), texts=texts, **document)  # type: ignore[arg-type]
+    told.sort_pages()
+    return told.pages[0].name
+
+
+@pytest.mark.parametrize(
+    ("titles", "called"),
+    [
+        (["Untitled", "Pumps of Lyon"], "Pumps of Lyon"),
+        (["0561 9885599", "Appunti di ottica 2017"], "Appunti di ottica 2017"),
+        (["hhh4: A framework for epidemics " + "of towns " * 9], ""),
+        (["of the", "0561 9885599"], ""),
+        ([], ""),
+    ],
+)
+def test_a_document_is_called_by_the_first_of_its_titles_that_is_whole(titles: list[str], called: str) -> None:
+    assert name_of(titles) == called
+
+
+def test_the_largest_print_of_the_first_page_is_a_name_unless_it_is_one_of_many_headings() -> None:
+    text = [Line(SENTENCE, 10, 40, 400)] * 4
+    first, second = [Line("Letter of the board", 20), *text], [Line("Balance sheet of Lyon", 20), *text]
+    assert name(first, second) == ""
+    assert name([Line("Letter of the board", 24), *text], second) == "Letter of the board"
+    assert name([Line("Letter of the board", 18), *text], second) == "Letter of the board", "chapters in larger print"
+    assert name([Line("Book of the board of Lyon", 20)], second) == "Book of the board of Lyon", "a title page"
+    assert name(first) == "Letter of the board", "the only page"
+    numbered = [Line("2 Balance sheet of Lyon", 20), *text]
+    assert name(first, numbered, numbered) == "Letter of the board"
+    assert name([Line("1 Letter of the board", 20), *text], numbered) == ""
+    bookmarks = [(0, 0, "Letter of the board")]
+    assert name(first, outline=bookmarks) == "Letter of the board"
+    assert name(first, outline=[*bookmarks, (0, 0, "Balance sheet")]) == "", "one of two chapters"
+
+
+def test_bold_words_at_the_top_and_a_slide_in_large_print_are_names_too() -> None:
+    text = [Line(SENTENCE, 10, 40, 400)] * 4
+    bold = [Line("Rules of the pump", 10, 40, 150, bold=True), Line("society of Lyon", 10, 40, 150, bold=True)]
+    assert name([*bold, *text]) == "Rules of the pump society of Lyon"
+    assert name([*text, *bold]) == ""
+    assert name([*bold * 3, *text]) == "", "a text in bold print"
+    slides = [[Line("Pumps in the", 30), Line("city of Lyon", 30), Line("Ann Lee", 20)], *[[Line(SENTENCE, 30)]] * 3]
+    assert name(*slides) == "Pumps in the city of Lyon"
 
 
 def test_the_titles_of_a_document_are_those_that_its_pages_show() -> None:
     page = [Line("The pump book of Lyon", 10), Line("Text", 10)]
-    assert titles_of("Pump book", [[]], [page]) == ["Pump book"]
-    assert titles_of("Microsoft Word - Document1", [[]], [page]) == []
+    assert titles_of("Pump book", [], [[]], [page]) == ["Pump book"]
+    assert titles_of("Microsoft Word - Document1", [], [[]], [page]) == []
     running = [["Pumps of the north", "7"]] * 4
-    assert titles_of("", running, [page] * 4) == ["Pumps of the north"]
-    assert titles_of("", running[:2], [page] * 2) == []
-    assert titles_of("", [["Ann Lee and Bob Ray"]] * 4, [page] * 4) == [], "the authors"
+    assert titles_of("", [], running, [page] * 4) == ["Pumps of the north"]
+    assert titles_of("Pump book", ["Lyon"], running, [page] * 4) == ["Pump book", "Lyon", "Pumps of the north"]
+    assert titles_of("", [], running[:2], [page] * 2) == []
+    assert titles_of("Microsoft Word - Books of pumps.docx", [], [[]], [page]) == [], "of another book"
+    assert titles_of("Microsoft Word - Lyon pumps, a book.docx", [], [[]], [page]) == ["Lyon pumps, a book"]
+    assert titles_of("", ["Ann Lee and Bob Ray", "Pumps"], [[]], [page]) == ["Pumps"], "the authors"
+    assert titles_of("", [], [["Ann Lee and Bob Ray"]] * 4, [page] * 4) == [], "the authors"
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,7 @@ def test_the_command_says_what_it_made_and_what_it_left_out(
     for expected in (
         "left out: ",
         "train.jsonl: 2 queries for 1 of 1 page, 1 document\n",
-        "queries: 2 caption",
+        "queries: 2 sentence, 2 caption\n",
         "pages without a query: 2 table of contents or index, 1 at the seam",
         "pages: 5 read, 2 with a query",
         "files: 2: 1 PDF file read, 1 PDF file that cannot be used\n",
