@@ -14,9 +14,10 @@ _UNCASED_LETTERS = 2  # of such a heading in a script without capitals
 _UNCASED = regex.compile(r"\p{Lo}")
 _SET_APART, _LEAST_PIECES = 0.8, 4  # share of pieces of one letter or two in a heading whose letters are set apart
 _MOST_CHARACTERS = 240  # of a heading that is asked
-# A mark of a note or an item in the middle; the second of two shares; a telephone number; an address.
+# A number that a sentence goes on after; blanks before a comma, where a formula or a cell was; a mark of a note or an
+# item in the middle; the second of two shares; a telephone number; an address.
 _CELLS = regex.compile(
-    r"^\d[\d.,]*\s?%|^[,;:)]|^\(.*\)$|[<>]=|\S\s?[*∗†‡]\s*[\p{L},]"
+    r"^\d[\d.,]*\s?%|^\d+[.,]\d+,|\S ,(?:\s|$)|\S \.$|^[,;:)]|^\(.*\)$|[<>]=|\S\s?[*∗†‡]\s*[\p{L},]"
     r"|[|•▪■□☐●○‣]|%[^\d%]*\d[\d.,]*\s?%|\(?\+\d{1,3}[\s)(-]+\d|\S@\S|\bat \w+\.\w|https?:"
     r"|www\.|^\p{Han}{1,4}(?: \p{Han}{1,6})+(?:$|:)|\p{Lu}\p{Ll}+/ \p{Lu}|\b7→|↦|%\p{L}"
     r"|\b(\p{Lu}\p{Ll}{3,}) \1 \p{Lu}\p{Ll}+ \p{Lu}|(?:\S·\S.*){3}"
@@ -36,6 +37,8 @@ _NAME = r"\p{Lu}[\p{L}\p{M}.'’-]*+[^\p{L}\p{M}\s]*+"
 _NAMES = regex.compile(
     rf"{_NAME}(?:\s++(?:[^\p{{L}}\p{{M}}\s]++\s++)?(?:(?:and|und|et|y|e|и|de|van|von)\s++)?{_NAME})+\s*"
 )
+# The letters after an author's name that stand for where they work: "Ann Lee a,b,c, Bob Ray d".
+_AFFILIATION = regex.compile(r"(?<=\p{Ll})\s[a-z](?:,\s?[a-z])*(?=,|$)")
 # What tells names from a title: initials, and what stands between several.
 _OF_NAMES = regex.compile(r"\b(?:Dr|Prof|Mr|Mrs|Ms|Dipl)\b|\b\p{Lu}\.|,|\s(?:and|und|et|y|e|и)\s|\p{L}\d|[*†‡]")
 # A date, and a postal code or a telephone number; but a year alone may be a title's.
@@ -44,6 +47,10 @@ _DATE_OR_PLACE = regex.compile(
     r"|^\p{L}{3,}\.? (?:19|20)\d\d(?:\W|$)"
     r"|\p{L}{3,}\.? \d{1,2}(?:st|nd|rd|th)?, (?:19|20)\d\d|\d{5}|\d{3}[ -]\d{3}|年\s?\d{1,2}\s?月"
 )
+
+
+# A sentence in large print, and the beginning of the next one; titles go on after "?", and after a name.
+_CUT_AFTER_SENTENCE = regex.compile(r"^(?:\S+\s){3,}\S*\p{Ll}{4}\.\s\p{Lu}.*[^.!?]$")
 
 
 def is_broken(head: str) -> bool:
@@ -60,7 +67,7 @@ def is_broken(head: str) -> bool:
         apart = len(words) >= _LEAST_PIECES and short > _SET_APART * len(words)
         if apart or max(letters, default=0) < _WORD_LETTERS:
             return True
-    if _CELLS.search(head) or _GOES_ON.search(head):
+    if _CELLS.search(head) or _GOES_ON.search(head) or _CUT_AFTER_SENTENCE.search(head):
         return True
     return repeats(head) or says_again(head)
 
@@ -74,5 +81,6 @@ def is_beside_title(head: str) -> bool:
     """Whether a heading of a first page is its authors, their address or a date."""
     if len(head) > _MOST_CHARACTERS:
         return False
+    head = _AFFILIATION.sub("", head)
     names = _NAMES.fullmatch(head.strip()) is not None and _OF_NAMES.search(head) is not None
     return names or _DATE_OR_PLACE.search(head) is not None

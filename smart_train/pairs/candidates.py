@@ -184,7 +184,14 @@ def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
         return False
     if kind in (*_HEADS, "section") and (is_broken(head) or is_garbled(head)):
         return False
+    # Cut in the middle of what it says; the labels of a form.
+    labels = query.count(": ") - (kind in ("section", "item"))
+    if kind in ("heading", "section", "item", "line") and (is_unfinished(head) or labels > 1):
+        return False
     if kind == "heading" and begins_small(head):
+        return False
+    # The rest of a sentence in large print, not the name of something in a program.
+    if kind == "section" and head[0].islower() and head[-1] in '.!?"”»':
         return False
     # Labels of a figure, and a caption that was read together with what is beside it.
     if kind in ("heading", "section") and (_FIGURE.search(query) or is_broken(above or head)):

@@ -1,11 +1,11 @@
 """How likely a text of a page is worth asking: a few signs, with the weights that a logistic regression gave them.
 
-It was fitted to 4,632 texts of 288 documents of many kinds in more than 20 languages (3,346 sentences, 1,286 headings
+It was fitted to 5,044 texts of 383 documents of many kinds in more than 20 languages (3,431 sentences, 1,613 headings
 and the like), as they are asked, with the heading and the document's name before them, which readers had marked by
-the rubric in `docs/own-documents.md`. The weights here are per unit of a sign. Predicted for documents that were left
-out of the fit, the area under the curve is 0.72 for sentences and 0.65 for the others. What a sentence is worth by its
-form (`wholeness`) told little beside these signs, so it only decides which sentences are considered. Boosted trees on
-these and 60 more signs were not better, nor was a linear model of MiniLM's vectors of the sentences."""
+the rubric in `docs/own-documents.md`. The weights are per unit of a sign. Fitted to two of three sets and predicted
+for the third, the area under the curve is 0.72, 0.73 and 0.77 for sentences and 0.65 to 0.68 for the others. What a
+sentence is worth by its form (`wholeness`) told little beside these signs, so it only decides which sentences are
+considered. Boosted trees on these and 60 more signs were not better, nor was a linear model of MiniLM's vectors."""
 
 from __future__ import annotations
 
@@ -18,53 +18,48 @@ import regex
 
 from smart_train.pairs.leaning import names_a_part
 from smart_train.pairs.named_subject import refers_back
-from smart_train.pairs.page_parts import Line, Parts
+from smart_train.pairs.page_parts import Parts
 from smart_train.pairs.paragraphs import ends_on_purpose, paragraphs
 from smart_train.pairs.sentences import mostly_unspaced
-from smart_train.pairs.words import as_words, is_unspaced, length_in_words, words_of
+from smart_train.pairs.words import as_words, is_unspaced, length_in_words, tokens_of, words_of
 
 _SENTENCE = {
-    "constant": -2.33,
-    "named": 0.51,
-    "heading": 0.31,
-    "weak heading": -0.75,
-    "topic": 0.19,
-    "odd words": -3.26,
-    "little words": -1.62,
-    "length": 1.14,
-    "paragraph": 0.16,
-    "rarest": 1.16,
-    "rarity": -1.15,
-    "back": -0.47,
-    "inside": -0.44,
-    "small print": -0.86,
-    "mixed print": -3.75,
-    "narrow": -0.21,
-    "elsewhere": -0.7,
-    "pronoun": -1.09,
+    "constant": -1.49,
+    "named": 0.44,
+    "heading": 0.27,
+    "weak heading": -0.81,
+    "topic": 0.23,
+    "little words": -1.83,
+    "length": 1.25,
+    "capitals": 0.96,
+    "rarest": 1.09,
+    "rarity": -1.0,
+    "back": -0.45,
+    "elsewhere": -0.63,
+    "inside": -0.23,
+    "odd words": -3.25,
+    "mixed print": -4.84,
+    "paragraphs": -0.25,
+    "blocks": 0.21,
 }
 _STRUCTURE = {
-    "constant": -1.96,
-    "named": 0.31,
-    "asked": 0.57,
-    "rarity": -0.49,
-    "on the page": 0.43,
-    "caption": 0.42,
-    "line": -0.97,
-    "section": -0.56,
-    "bare": -0.5,
-    "length": 0.28,
-    "long words": 0.07,
+    "constant": -3.68,
+    "named": 0.27,
+    "asked": 0.75,
+    "on the page": 0.75,
+    "caption": 0.72,
+    "line": -0.81,
+    "bare": -0.48,
+    "one print": 0.94,
+    "length": 0.17,
 }
 _TOP, _MOST_TOP = 8, 3  # words that a page is about; so many in a sentence are enough
 _STEM, _STEMMED, _MOST_SHARED, _HEADS = 5, 4, 2, 3  # letters; the fewest of a word; shared words; headings above
 _LITTLE, _LITTLE_OF_UNSPACED = 3, 0.4  # letters of a little word; what their share is taken for without blanks
-_NARROW = 25  # times its size: a column of so few letters is one of a leaflet, a card or a table
 _BEFORE = 6  # characters before a sentence that begins its paragraph: "1.2) "
 _LONGEST, _LONGEST_HEAD = 30, 12  # words; longer says no more
 _ODD = 0.2  # the largest share of odd words that counts
 _ODD_WORD = regex.compile(r"\p{L}[^\p{L}\p{M}\p{N}\s'’.\-/&+@_()]+\p{L}|^[^\p{L}\p{N}]{2,}$|\p{Ll}\p{Lu}|\p{L}\d\p{L}")
-_PRONOUN_LATER = regex.compile(r", (?:it|they|he|she|this|these|es|sie|er|il|elle)\b", regex.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -72,20 +67,14 @@ class _Block:
     """Lines under one heading: their text, what they stand under, the nearest first."""
 
     text: str
-    lines: Sequence[Line]
     above: Sequence[str]
-
-    @property
-    def width(self) -> float:
-        """Of the widest line, times its size; 0 where it is not known."""
-        return max(((line.right - line.left) / line.size for line in self.lines if line.size), default=0.0)
 
     def begins_with(self, sentence: str) -> bool:
         """Whether one of the paragraphs does, but for a mark or a number before it."""
         return any(paragraph.find(sentence) in range(_BEFORE) for paragraph in self.text.split("\n"))
 
 
-_NO_BLOCK = _Block("", (), ())
+_NO_BLOCK = _Block("", ())
 
 
 class PageChances:
@@ -104,14 +93,15 @@ class PageChances:
         weights = {word: self._counts[word] / (self._counts[word] + 1) * rarity(word) for word in repeated}
         self._top = sorted(weights, key=lambda word: (-weights[word], word))[:_TOP]
         self._blocks = [
-            _Block(paragraphs(block.lines), block.lines, above)
-            for block, above in zip(parts.blocks, heads, strict=False)
+            _Block(paragraphs(block.lines), above) for block, above in zip(parts.blocks, heads, strict=False)
         ]
         sizes: Counter[float] = Counter()
         for block in parts.blocks:
             for line in block.lines:
                 sizes[line.size] += len(line.text)
-        self._size = sizes.most_common(1)[0][0] if sizes else 0.0
+        _, count = sizes.most_common(1)[0] if sizes else (0.0, 0)
+        self._one_print = count / max(1, sizes.total())
+        self._paragraphs = math.log1p(parts.prose.count("\n") + 1)
         self._odd, self._mixed = _share_odd(parts), _share_mixed(parts)
 
     def of_sentence(self, sentence: str, printed: str, *, weak_head: bool, named: bool) -> float:
@@ -126,44 +116,40 @@ class PageChances:
         return _chance(_STRUCTURE, self.signs_of_structure(kind, text, query, named=named))
 
     def signs_of_sentence(self, sentence: str, printed: str, *, weak_head: bool, named: bool) -> dict[str, float]:
-        words = words_of(sentence)
+        words, tokens = words_of(sentence), tokens_of(sentence)
         unspaced = mostly_unspaced(words)
         little = sum(len(word) <= _LITTLE for word in words) / len(words)
         block = next((block for block in self._blocks if printed in block.text), _NO_BLOCK)
-        paragraph = next((text for text in block.text.split("\n") if printed in text), "")
         return {
             "odd words": self._odd,
             "topic": min(_MOST_TOP, sum(word in words for word in self._top)),
             "heading": min(_MOST_SHARED, len(_stems(words) & _stems(words_of(" ".join(block.above[:_HEADS]))))),
             "little words": _LITTLE_OF_UNSPACED if unspaced else little,
             "length": math.log(min(_LONGEST, max(1, length_in_words(sentence)))),
-            "paragraph": math.log(len(paragraph) or len(printed)),
             "rarest": max(map(self._rarity, words)) / self._most,
             "rarity": self._mean_rarity(words),
             "named": named,
             "weak heading": weak_head,
             "back": refers_back(sentence),
             "inside": not block.begins_with(printed),
-            "small print": bool(block.lines) and block.lines[0].size < self._size,
-            "narrow": 0 < block.width < _NARROW,
             "mixed print": self._mixed,
+            "paragraphs": self._paragraphs,
+            "blocks": math.log1p(len(self._parts.blocks)),
+            "capitals": sum(token[0].isupper() for token in tokens[1:]) / len(tokens),
             "elsewhere": names_a_part(words),
-            "pronoun": _PRONOUN_LATER.search(sentence) is not None,
         }
 
     def signs_of_structure(self, kind: str, text: str, query: str, *, named: bool) -> dict[str, float]:
         head = text.rpartition(": ")[2] if kind == "section" else text
         words = words_of(text)
         return {
-            "rarity": self._mean_rarity(words),
             "on the page": sum(self._counts[word] > 1 for word in set(words)) / len(set(words)),
             "caption": kind == "caption",
             "line": kind == "line",
-            "section": kind == "section",
             "bare": not self._has_text_under(head),
+            "one print": self._one_print,
             "asked": math.log(len(query)),
             "named": named,
-            "long words": sum(map(len, words)) / len(words),
             "length": math.log(min(_LONGEST_HEAD, max(1, length_in_words(text)))),
         }
 

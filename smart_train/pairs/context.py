@@ -16,7 +16,14 @@ import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.pairs.broken_headings import is_beside_title, is_broken
-from smart_train.pairs.generic_headings import is_generated, is_generic, is_one_of_others, is_over_sources, is_vague
+from smart_train.pairs.generic_headings import (
+    is_generated,
+    is_generic,
+    is_one_of_others,
+    is_over_licence,
+    is_over_sources,
+    is_vague,
+)
 from smart_train.pairs.page_parts import Parts
 from smart_train.pairs.paragraphs import paragraphs
 from smart_train.pairs.words import as_words, is_unspaced, length_in_words, without_numbering, words_of
@@ -230,9 +237,11 @@ class Contexts:
         return as_words(head) in self._general
 
     def is_source(self, printed: str) -> bool:
-        """Whether a sentence, as it stands on the page, stands in a list of sources, or among thanks."""
+        """Whether a sentence, as it stands on the page, stands in a list of sources, among thanks, or in a licence."""
         above = self._above(printed)
-        return bool(above) and all(bool(heads) and is_over_sources(heads[0]) for heads in above)
+        return bool(above) and all(
+            bool(heads) and (is_over_sources(heads[0]) or any(map(is_over_licence, heads))) for heads in above
+        )
 
     def _above(self, printed: str) -> list[list[str]]:
         """What each block with a sentence stands under."""

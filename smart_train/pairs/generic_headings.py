@@ -72,6 +72,11 @@ _LIST_OF_SOURCES = regex.compile(
     r"|källor|referenser|litteratur(?:förteckning|lista)?|kirjallisuus(?:luettelo)?|lähteet|irodalom(?:jegyzék)?"
     r"|kaynak(?:ça|lar)|βιβλιογραφία|lista de referencias"
 )
+_LICENCE = regex.compile(
+    r"(?:(?:appendix|annex|\p{Lu}|[\d.]+)[\s.:–—-]+)?(?:the )?(?:apache|artistic|(?:modified )?bsd|creative commons"
+    r"|eclipse|gnu|mit|mozilla|open font)\b.*\blicen[cs]e(?:,? v(?:ersion)?\.? ?\d.*)?",
+    regex.IGNORECASE,
+)
 # One of several, of which others were told before.
 _OTHERS = regex.compile(
     r"(?:an?other|others?|more|further|additional|weitere[rs]?|andere[rs]?|sonstige[rs]?|d'autres|autres?|otr[ao]s?|altr[aeio]"
@@ -177,3 +182,8 @@ def is_over_sources(heading: str) -> bool:
     """Whether a list of sources stands under a heading, or thanks to people."""
     text = without_numbering(heading).strip(" .:*").lower()
     return text in _SOURCES or _LIST_OF_SOURCES.fullmatch(text) is not None
+
+
+def is_over_licence(heading: str) -> bool:
+    """Whether the text of a well-known licence stands under a heading, as it does in many documents."""
+    return _LICENCE.fullmatch(heading.strip(" .:*")) is not None

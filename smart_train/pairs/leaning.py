@@ -109,7 +109,7 @@ _PRONOUNS = frozenset(["he", "him", "his", "it", "its", "she", "their", "them", 
 _NEAR_THE_BEGINNING = 5
 # Sends the reader to another place of the document or to another one, or needs it.
 _SENT_ELSEWHERE = re.compile(
-    r"\b(?:figures?|figs?\.?|tables?|equations?|eqs?\.?"
+    r"\bin (?:section|chapter|appendix) [\dA-Z][\d.]*,? (?:I|we)\b|\b(?:figures?|figs?\.?|tables?|equations?|eqs?\.?"
     r"|abbildung|abb\.|tabelle|gleichung|tableau|équation|figura|tabla|tabela"
     r"|ecuación|tabella|equazione|рис\.?|рисун\w+|табл\.?|таблиц\w+)\s*[\[(«]?[A-Z]?\.?\d"
     r"|\b(?:definition|theorem|lemma|corollary|proposition|remark|example|exercise|exhibit|annex|annexe|satz"

@@ -35,7 +35,7 @@ _CONTACT = (
     r"|follow|join) (?:us|our)\b"
     r"|\b(?:comments?|concerns?|queries|questions)\b.{0,40}\b(?:please )?(?:call|contact|e-?mail|reach out|write)\b"
     r"|\bfor (?:additional|detailed|further|more) (?:details?|information)\b|\b(?:scan|use) (?:the|this) QR\b"
-    r"|\bclick here\b"
+    r"|\bclick here\b|\byou can (?:also )?(?:call|contact|e-?mail|reach) us\b"
     r"|\bzögern Sie nicht\b|\b(?:kontaktieren|besuchen) Sie\b|\bwenden Sie sich\b|\b(?:bei|für) (?:Rückf|F)ragen\b"
     r"|\bn'hésitez pas\b|\bcontactez(?:-nous)?\b|\bpour (?:plus d'informations?|tout renseignement)\b"
     r"|\bno duden? en\b|\bpóngase en contacto\b|\bcontáct(?:enos|anos)\b|\bpara (?:más|mayor) información\b"
@@ -50,12 +50,18 @@ _CONTACT = (
     r"|お問い合わせ|ご了承ください|请(?:联系|致电)|欢迎(?:来电|咨询|联系)|문의(?:하|해|주)"
 )
 _THANKS_AND_SIGNATURES = (
-    r"\b(?:my|your) signature\b|\bI(?:, .{1,40},)? (?:hereby|undersigned)\b|^Dear (?:\w+ ){0,3}(?:and|board"
+    r"\b(?:my|your) signature\b"
+    r"|\bunder penalt(?:y|ies) of perjury\b|\bI (?:have read|(?:certify|confirm|declare) that)\b"
+    r"|\bI(?:, .{1,40},)? (?:hereby|undersigned)\b|^Dear (?:\w+ ){0,3}(?:and|board"
     r"|colleagues|council"
     r"|customers?|friends?|madam|members?|parents?|readers?|sir)\b"
     r"|^(?:hiermit|hierdurch) (?:\p{Ll}+e) ich\b|\bmit (?:Ihrer|meiner) Unterschrift\b|\bje,? soussigné|\b(?:el"
     r"|la|los) abajo firmante"
     r"|\b(?:il|la)(?:/la)? sottoscritt[oa]\b|\bondergetekende\b|\bniżej podpisan\w+"
+    r"|\b(?:extend|offer|send) (?:my|our) (?:\w+ )?(?:best wishes|congratulations|greetings)\b"
+    r"|\b(?:seek|request|solicit) your (?:\w+ ){0,2}(?:approval|blessings?|cooperation|permission|support)\b"
+    r"|\bpoděkova(?:t|l[ai]?)\b|\bpodziękowa(?:ć|nia)\b|\bringrazi(?:o|amo|are)\b|\bagrade[cz](?:co|emos|er|o)\b"
+    r"|\bблагодар(?:ю|им|ен|ность)\b|\bteşekkür (?:ederi[mz]|etmek)\b|\btackar? (?:för|alla)\b|\b(?:ich|wir) danken?\b"
     r"|ありがとうございま|감사합니다|\bterima kasih\b|\bcảm ơn\b|谢谢|感谢您"
 )
 _NOTICE = regex.compile(f"{_LIABILITY}|{_CONTACT}|{_THANKS_AND_SIGNATURES}", regex.IGNORECASE)

@@ -41,8 +41,9 @@ _ORDINAL = re.compile(
     r"\b(?:ab|am|bis|das|dem|den|der|des|die|ein|eine|einem|einen|einer|eines|im|seit|und|vom|zum|zur) \d{1,2}\.$", re.I
 )
 _DAY = re.compile(r"(?:^|\s)\d{1,2}\.$")
-_MONTH = re.compile(
-    r"(?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|Jahrhundert)"
+_COUNTED = re.compile(  # what stands after an ordinal
+    r"(?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|Jahrhundert"
+    r"|Auflage|Geburtstag|Jahrestag|Klasse|Lebensjahr)"
 )
 _ABBREVIATION = 20  # characters, more than any has
 _ADDRESS = regex.compile(r"\S+@\S+\.\p{L}")  # cut at one of its stops by the end of a line
@@ -94,6 +95,7 @@ _NUMBERED = re.compile(r"\d+\s")  # a line of a listing, with its number
 _BULLET = re.compile(r"[•‣▪●·◦○■□➡→☐©]|(?:^|\s)\*\s|(?:^|[^\w)\]'\"»]\s)[–—]\s|[–—]\s.*\s[–—]\s.*\s[–—]\s|//|/\*")
 _LONE_MARK = regex.compile(r"(?<!\S)\p{M}")  # a vowel sign without its letter: the text layer has lost the order
 _CODE = re.compile(r"[_=<>{}|\\*#]")
+_LEADERS = re.compile(r"(?:\.\s?){5}|~{3}|…\s?…")  # before the price of a dish, or the box of a form
 # What stands before an item: a mark, its number, a letter with a bracket, the number of a note.
 MARK = re.compile(r"^(?!\*\*)(?:[•‣▪●○◦·➢➡➔→✓■□*–—-]\s*)*(?:\(?\d{1,2}[.)]\s+|\(\d{1,2}\)\s*|\(?[a-zA-Z]\)\s+)?")
 # The letter of a font of marks before each field of a form: "L Have you moved?". One alone is a name: "C Programming".
@@ -157,6 +159,7 @@ def told_sentences(prose: str) -> list[Told]:
             or _COLUMNS.search(sentence)
             or _ROW_OF_FORM.search(sentence)
             or _SECTION_AT_END.search(sentence)
+            or _LEADERS.search(sentence)
             or is_glued_after_end(sentence)
             or (sentence[0] == "(" and sentence[-1] == ")")
         ):
@@ -243,7 +246,7 @@ def pieces_of(paragraph: str) -> list[str]:
         piece = piece.strip()
         end = pieces[-1][-_ABBREVIATION:] if pieces else ""
         goes_on = (_ABBREVIATED.search(end) and not _MAY_END.search(end)) or _ADDRESS.match(piece)
-        goes_on = goes_on or _ORDINAL.search(end) or (_DAY.search(end) and _MONTH.match(piece))
+        goes_on = goes_on or _ORDINAL.search(end) or (_DAY.search(end) and _COUNTED.match(piece))
         small = is_small(piece.lstrip("\"'([")[:1]) and not _UNCASED_END.search(end)
         if pieces and (goes_on or small):
             pieces[-1] = f"{pieces[-1]} {piece}"

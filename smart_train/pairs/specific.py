@@ -140,7 +140,9 @@ def candidates_of(page: Page, index: PageWords) -> Iterator[Asked]:
         # Headings in a table are those of its columns, its lines are rows: the largest heading says what it is about.
         structure = structure[:1] + [item for item in structure[1:] if item[0] == "caption"]
     else:
-        structure += [("item", text) for text in items_under(page.parts) if not is_formality(text)]
+        structure += [
+            ("item", text) for text in items_under(page.parts) if is_telling("item", text) and not is_formality(text)
+        ]
         structure += [("line", text) for text in telling_lines(page) if is_telling("line", text)]
     for kind, text in structure:
         head, _, told = text.rpartition(": ") if kind in _UNDER_HEAD else ("", "", text)

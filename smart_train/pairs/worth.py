@@ -12,7 +12,7 @@ _BOILERPLATE = re.compile(
     r"©|\(c\) \d{4}|\bcopyright\b|all rights reserved|permission is (?:hereby )?granted|without (?:any )?warranty"
     r"|warranties of|merchantability|terms and conditions for copying|free software foundation"
     r"|\bthis licen[cs]e\b|(?:cover|invariant) (?:texts?|sections?)"
-    r"|\b(?:is|are) (?:a )?(?:registered )?trademarks? (?:or registered trademarks? )?of\b"
+    r"|\b(?:is|are) (?:an? |the )?(?:registered )?trademarks? (?:or registered trademarks? )?of\b"
     r"|\bisbn\b|\bissn\b|(?:page|document) (?:was|is) intentionally"
     r"|^(?:printed in|generated (?:on|by)|last (?:updated|modified))|report (?:all )?bugs"
     r"|alle rechte vorbehalten|tous droits réservés|todos los derechos|tutti i diritti|все права защищены"
@@ -46,7 +46,7 @@ _BOILERPLATE = re.compile(
 _SOURCE = re.compile(  # of a list of references
     r"^(?:\[\w+\]\s*)?(?:[A-Z]\.\s?)+[A-Z]\w+(?:,| and| &)|^[A-Z]\w+, (?:[A-Z]\.\s?)+|\b(?:doi|DOI|arXiv)[:\s]"
     r"|\d\s?\(\d{1,4}\)\s?[:,]\s?\d|\.\s(?:19|20)\d\d[a-z]?$|\bet al\.?(?:,? \(?(?:19|20)\d\d\b|$)"
-    r"|\bpp?\.\s?\d+|\b[Vv]ol\.\s?\d+|\b[Pp]roceedings of\b|\bpages \d+[–-]\d+|<\S+/\S*"
+    r"|\(n\.\s?d\.\)|\bpp?\.\s?\d+|\b[Vv]ol\.\s?\d+|\b[Pp]roceedings of\b|\bpages \d+[–-]\d+|<\S+/\S*"
 )
 _MARKUP = re.compile(
     r"\\[A-Za-z@]+\s*[\[{]|\$[^$ ]*\\|[{}]\s*$|^\s*[%#/]{1,3}|-->|=>|::|\)\s*;"

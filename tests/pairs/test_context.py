@@ -218,6 +218,17 @@ def test_a_sentence_under_two_headings_is_asked_with_neither() -> None:
     assert Contexts(page, [[], ["References"], ["References"]]).is_source(SENTENCE)
 
 
+def test_nothing_is_asked_from_the_text_of_a_licence() -> None:
+    def is_source(*heads: str) -> bool:
+        page = parts_of([Line(SENTENCE, 10)], 10)
+        return Contexts(page, [list(heads)]).is_source(SENTENCE)
+
+    assert is_source("6. Conveying pumps", "A. GNU General Public License version 3", "Pump book")
+    assert is_source("Apache License, Version 2.0") and is_source("The MIT licence")
+    assert not is_source("Entity Contributor License Agreement", "Pump book")
+    assert not is_source("The licence of GNU pumps has two parts") and not is_source("Mitigation of licence fees")
+
+
 def test_a_heading_is_joined_as_its_script_writes_it() -> None:
     assert with_context("The text", "Head") == "Head: The text"
     assert with_context("The text", "Why pumps?") == "Why pumps? The text"

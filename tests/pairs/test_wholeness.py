@@ -175,6 +175,10 @@ def test_more_sentences_that_lean(sentence: str) -> None:
         "pumps at example.org of the town",
         "Itemized pumps (See pages 26 and 27)",
         "Pumps 1.50% and valves 2.5%",
+        "0.55, oil of 0.57 and iron",
+        "Montero(virtual) , Ann Weber and Bob Rossi",
+        "Pumps of the town .",
+        "We use five pumps to fill each basin. Baseline",
     ],
 )
 def test_broken_heads(head: str) -> None:
@@ -182,13 +186,29 @@ def test_broken_heads(head: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", ["Pumps of the old town", "水泵", "C++ in a day of 24 hours", "Share of pumps over 5 %"]
+    "head",
+    [
+        "Red pumps. Iron and oil for the town",
+        "We fill each basin with pumps. Why?",
+        "Pumps of the old town",
+        "水泵",
+        "C++ in a day of 24 hours",
+        "Share of pumps over 5 %",
+    ],
 )
 def test_heads_that_are_whole(head: str) -> None:
     assert not is_broken(head)
 
 
+@pytest.mark.parametrize("text", ["The pump of the town is", "Filling the pumps of", "Name: Street: Town: Pump"])
+def test_texts_that_are_cut_and_labels_of_a_form_are_not_asked(text: str) -> None:
+    assert not any(is_telling(kind, text) for kind in ("heading", "item", "line"))
+    assert not is_telling("section", f"Pumps of Lyon: {text}")
+    assert is_telling("item", "Filling: the pumps of the town")
+
+
 def test_authors_and_dates_beside_a_title_are_not_headings() -> None:
+    assert is_beside_title("Ann Lee a,b, Bob Ray d, Eva Weber f") and not is_beside_title("Plan a, then plan b")
     assert all(map(is_beside_title, ("Ada Lovelace, Alan Turing", "Ada Lovelace and Alan Turing", "апреля 2020 г.")))
     assert not is_beside_title("How pumps are filled")
     assert not is_telling("heading", "Ada Lovelace, Alan Turing", 0)

@@ -220,6 +220,23 @@ def test_a_subject_of_one_word_is_named_by_the_sentence_before() -> None:
     assert not leans("The pump of the station is made of cast iron")
 
 
+def test_rows_of_dots_before_a_price_are_not_in_a_sentence() -> None:
+    assert not split_sentences("Red curry of the town .............. 89 with chicken and fresh greens of Lyon.")
+    assert not split_sentences("Did the town pay for the pump? ~~~~~~ If it did, the town of Lyon fills a form in.")[1:]
+
+
+def test_ordinals_do_not_end_a_german_sentence() -> None:
+    told = "Alle Mitglieder mit vollendetem 18. Lebensjahr wählen den Vorstand der Pumpe in Lyon."
+    assert split_sentences(told) == [told[:-1]]
+
+
+def test_a_sentence_that_recalls_a_section_leans() -> None:
+    assert leans("In Section 2.1, we saw that pumps of iron rust near the sea")
+    assert leans("In chapter 6, I showed the pumps of Lyon and of Nice")
+    assert not leans("In section 5 of the river, pumps of iron rust near the sea")
+    assert leans("Dicho lo anterior, las bombas de hierro se oxidan cerca del mar")
+
+
 def test_titles_of_sources_and_captions_that_are_cut_are_not_asked_for() -> None:
     assert (
         split_sentences("Ann Lee and Bob Ray. 2020. Pumps that learn from their own valves at night. Pump News.") == []

@@ -72,7 +72,7 @@ LANGUAGES = {
             "|(?:lo )?(?:muestra|indica) la (?:figura|tabla)|(?:apartado|capítulo|sección|ejemplo|figura|párrafo"
             "|paso)e?s? (?:anterior|siguiente|previ[oa])e?s?|(?:del?|el|la) presente (?:documento|manual|guía|informe"
             "|artículo|trabajo|capítulo|sección|estudio|tutorial|memoria)|(?:el|la|los|las|del) (?:mencionad|citad"
-            "|referid|antedich)[oa]s?|todo (?:ello|lo anterior)"
+            "|referid|antedich)[oa]s?|todo (?:ello|lo anterior)|dicho lo anterior"
         ),
         near="él suyo suya suyos suyas ella ellas ellos",
         again="ambos ambas igualmente",
