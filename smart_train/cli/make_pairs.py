@@ -102,7 +102,7 @@ def make_pairs(
         float,
         typer.Option(
             help="How likely a query from a page's text must be worth asking, 0 to 1. A page that would have none "
-            "has its likeliest sentence, from 85 % of that on. Lower: more queries, on more pages, and more of "
+            "has its likeliest sentence, from 94 % of that on. Lower: more queries, on more pages, and more of "
             "them poor.",
         ),
     ] = PAIRS.least_chance,

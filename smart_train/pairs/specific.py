@@ -27,7 +27,7 @@ from smart_train.pairs.words import as_words, words_of
 from smart_train.pairs.worth import is_filler_page
 from smart_train.utils.defaults import PAIRS
 
-_ALONE = 0.85  # a page without a query has its likeliest sentence, if that is so much of the bound likely
+_ALONE = 0.94  # a page without a query has its likeliest sentence, if that is so much of the bound likely
 _UNDER_HEAD = ("section", "item")  # kinds whose text has the heading that it stands under before it
 _NOWHERE: frozenset[int] = frozenset()
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many

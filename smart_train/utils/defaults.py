@@ -53,7 +53,7 @@ class PairDefaults(NamedTuple):
     tokenizer: str | None = None
     ocr: Literal["auto", "all", "off"] = "auto"
     office: Literal["auto", "off"] = "auto"
-    least_chance: float = 0.75  # a page with text then has two or three queries (docs/own-documents.md)
+    least_chance: float = 0.8  # a page with text then has two or three queries (docs/own-documents.md)
 
 
 PAIRS = PairDefaults()
