@@ -25,6 +25,7 @@ from smart_train.data.formats.pdf_hyphens import HYPHENS
 from smart_train.data.formats.pdf_marks import with_drawn_marks
 from smart_train.data.formats.pdf_private import with_private_letters
 from smart_train.data.formats.pdf_right_to_left import lines_to_the_left
+from smart_train.data.formats.pdf_twice import drawn_again
 from smart_train.data.formats.pdf_unnamed import NOTHING, without_unnamed
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     objects = objects_of(page.raw, pdfium.FPDFPage_CountObjects, pdfium.FPDFPage_GetObject)
     unseen = clipped_objects(objects) | (_in_hidden_layers(page) if layers else set())
     hidden = unnamed | _outside(page, textpage, count) | _drawn_by(textpage, count, unseen)
+    hidden |= drawn_again(Glyphs(textpage, characters), hidden)
     width = page.get_width()
     lines = []
     # A letter's place comes again for each mark that was put to it: `shown` has the character of each place.
