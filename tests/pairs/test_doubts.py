@@ -143,7 +143,9 @@ def test_marks_of_a_place_are_not_garbled(text: str) -> None:
     assert not is_garbled(text)
 
 
-@pytest.mark.parametrize("text", ["適し䛶い䛺けれ䜀、寿司䛾種類を確認する", "調理者䛻もう一度出す", "空䛷䛺い", "寿司䛾種類䛻"])
+@pytest.mark.parametrize(
+    "text", ["適し䛶い䛺けれ䜀、寿司䛾種類を確認する", "調理者䛻もう一度出す", "空䛷䛺い", "寿司䛾種類䛻"]
+)
 def test_kana_that_a_font_misnames_are_garbled(text: str) -> None:
     assert is_garbled(text) and split_sentences(f"{text}。") == []
 

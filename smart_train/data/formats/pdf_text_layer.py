@@ -22,6 +22,7 @@ from smart_train.data.formats.pdf_characters import clean_line, with_accents
 from smart_train.data.formats.pdf_clipped import clipped_objects
 from smart_train.data.formats.pdf_glyphs import Glyphs, PageObject, level_of, objects_of, size_of, wide
 from smart_train.data.formats.pdf_hyphens import HYPHENS
+from smart_train.data.formats.pdf_line_numbers import without_line_numbers
 from smart_train.data.formats.pdf_marks import with_drawn_marks
 from smart_train.data.formats.pdf_private import with_private_letters
 from smart_train.data.formats.pdf_right_to_left import lines_to_the_left
@@ -114,7 +115,7 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
         ("".join(text for _, text in line), [place for place, text in line for _ in text])
         for line in _lines(textpage, objects, characters, hidden)
     ]
-    for shown, places in read:
+    for shown, places in without_line_numbers(textpage, read):
         notes = _footnote_marks(textpage, shown, places)
         if notes:
             kept = [(place, character) for place, character in zip(places, shown, strict=True) if place not in notes]
