@@ -86,6 +86,9 @@ _AUTHOR = r"\p{Lu}[\p{L}'’-]+ \p{Lu}{1,3}"
 _AUTHORS = regex.compile(rf"^{_AUTHOR}(?:, {_AUTHOR})+[.,]|^{_AUTHOR}, et al\b")
 # One alone may be any name: "Linux, Mac OS."
 _AUTHORS_END = regex.compile(rf"(?:^|[,.] ){_AUTHOR}(?:, {_AUTHOR}|,? et al)\.$")
+# Hiragana that some fonts name 5776 places too far, as characters of CJK Extension A: "寿司䛾種類". Names have few of
+# these: "䜣", which is also the last of them.
+_FAR_KANA, _NAME, _KANA = regex.compile(r"[\u46d1-\u4726]"), "䜣", regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 # A small letter four times in a row inside a word, which no language writes.
 _MIXED = regex.compile(  # letters of two scripts in a word, of which one is not Latin beside a script without capitals
     r"[\p{Devanagari}\p{Bengali}\p{Tamil}\p{Telugu}\p{Thai}\p{Hebrew}\p{Arabic}]\p{M}*[\p{Cyrillic}\p{Greek}\p{Armenian}]"
@@ -205,8 +208,14 @@ def ends_with_authors(text: str) -> bool:
 
 
 def is_garbled(text: str) -> bool:
-    """Whether letters stand where a word does that no language has: "Aaaaaamaaba", "कҴ", an accent alone, "t he"."""
-    return any(sign.search(text) for sign in (_STUTTER, _MIXED, _LONE_ACCENT, _SPLIT))
+    """Whether letters stand where a word does that no language has: "Aaaaaamaaba", "कҴ", an accent alone, "t he", or
+    kana that are misnamed: several, or one beside other kana."""
+    far = {*_FAR_KANA.findall(text)}
+    return (
+        any(sign.search(text) for sign in (_STUTTER, _MIXED, _LONE_ACCENT, _SPLIT))
+        or len(far) > 1
+        or (bool(far - {_NAME}) and _KANA.search(text) is not None)
+    )
 
 
 def is_cut_row(text: str) -> bool:

@@ -143,6 +143,18 @@ def test_marks_of_a_place_are_not_garbled(text: str) -> None:
     assert not is_garbled(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["適し䛶い䛺けれ䜀、寿司䛾種類を確認する", "調理者䛻もう一度出す", "空䛷䛺い", "寿司䛾種類䛻"]
+)
+def test_kana_that_a_font_misnames_are_garbled(text: str) -> None:
+    assert is_garbled(text) and split_sentences(f"{text}。") == []
+
+
+@pytest.mark.parametrize("text", ["刘䜣负责水泵的维护", "㐂久屋の寿司を注文する", "李䜣さんが水車を確認する", "第䛼章"])
+def test_a_rare_character_of_a_name_is_not_garbled(text: str) -> None:
+    assert not is_garbled(text)
+
+
 def test_rows_without_a_verb_are_hardly_asked() -> None:
     row = "Pumps of the town, valves of the sea, mills of the Great Lakes, owners of all of them"
     assert is_cut_row(row) and is_cut_row("District of the town first-time 5")

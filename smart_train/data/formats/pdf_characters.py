@@ -11,7 +11,7 @@ from smart_train.data.formats.pdf_hyphens import SUSPENDING as SUSPENDING  # for
 from smart_train.data.formats.pdf_hyphens import whole_words
 
 _JOINERS = "\u200c\u200d"  # in Persian and in Indic scripts they belong to the spelling
-_BULLETS = "\uf02d\uf06c\uf06e\uf076\uf0a7\uf0a8\uf0b7\uf0d8\uf0e0\uf0fc"  # items' marks of Symbol and Wingdings
+BULLETS = "\uf02d\uf06c\uf06e\uf076\uf0a7\uf0a8\uf0b7\uf0d8\uf0e0\uf0fc"  # items' marks of Symbol and Wingdings
 # A vowel or sign of Khmer before the letter below the line, which is spelt first: fonts draw them in any order.
 _KHMER_SIGN_FIRST = re.compile("([\u17b6-\u17d1\u17dd]+)((?:\u17d2[\u1780-\u17b3])+)")
 # Burmese: vowels above the letter are spelt before those below it and before the dot, "u" before the ring.
@@ -63,7 +63,7 @@ def _readable(text: str, place: int) -> str:
         return _LIGATURES[character]
     if before.isalpha() and after.isalpha():
         return REPLACEMENT
-    return "• " if character in _BULLETS and not text[:place].strip() else " "
+    return "• " if character in BULLETS and not text[:place].strip() else " "
 
 
 def _composed(match: re.Match[str]) -> str:

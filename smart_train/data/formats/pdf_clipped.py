@@ -9,8 +9,10 @@ for each text, and tells white text on white paper from clipped text no better.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from smart_train.data.formats.pdf_glyphs import PageObject, objects_of
 
 Edges = tuple[float, float, float, float]  # left, bottom, right, top
 Matrix = tuple[float, float, float, float, float, float]  # a, b, c, d, e, f
@@ -21,23 +23,20 @@ _WHOLE: Matrix = (1, 0, 0, 1, 0, 0)
 _NEAR = 1.0  # points: what is not farther from the box may show its edge
 
 
-def clipped_objects(page: Any) -> set[int]:
-    """The addresses of a page's text objects of which nothing is seen. Text in the invisible mode is not among them."""
-    import pypdfium2.raw as pdfium
+def clipped_objects(objects: Iterable[PageObject]) -> set[int]:
+    """The addresses of a page's text objects of which nothing is seen, by the page's objects. Text in the invisible
+    mode is not among them."""
+    return set(_clipped(objects, ()))
 
-    return set(_clipped(page, pdfium.FPDFPage_CountObjects, pdfium.FPDFPage_GetObject, ()))
 
-
-def _clipped(container: Any, count: Any, get: Any, around: _Clips) -> Iterator[int]:
+def _clipped(objects: Iterable[PageObject], around: _Clips) -> Iterator[int]:
     """`around`: of each form around these objects, its matrix and the box of its clip path, the innermost first."""
     import pypdfium2.raw as pdfium
 
-    for place in range(count(container)):
-        item = get(container, place)
-        kind = pdfium.FPDFPageObj_GetType(item)
+    for kind, item in objects:
         if kind == pdfium.FPDF_PAGEOBJ_FORM:
-            inner = ((_matrix(item), _clip_box(item)), *around)
-            yield from _clipped(item, pdfium.FPDFFormObj_CountObjects, pdfium.FPDFFormObj_GetObject, inner)
+            inner = objects_of(item, pdfium.FPDFFormObj_CountObjects, pdfium.FPDFFormObj_GetObject)
+            yield from _clipped(inner, ((_matrix(item), _clip_box(item)), *around))
         elif kind == pdfium.FPDF_PAGEOBJ_TEXT:
             clips = ((_WHOLE, _clip_box(item)), *around)
             if any(clip is not None for _, clip in clips) and _is_outside(item, clips):
@@ -69,9 +68,12 @@ def _clip_box(item: Any) -> Edges | None:
     import pypdfium2.raw as pdfium
 
     paths = pdfium.FPDFPageObj_GetClipPath(item)
+    count = pdfium.FPDFClipPath_CountPaths(paths) if paths else 0
+    if count <= 0:
+        return None
     across, up = ctypes.c_float(), ctypes.c_float()
     common: Edges | None = None
-    for path in range(pdfium.FPDFClipPath_CountPaths(paths) if paths else 0):
+    for path in range(count):
         points = []
         for place in range(pdfium.FPDFClipPath_CountPathSegments(paths, path)):
             segment = pdfium.FPDFClipPath_GetPathSegment(paths, path, place)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
+PageObject = tuple[int, Any]  # what kind of object it is for pdfium, and the object
+
 _SPELT = b"ActualText"
 
 
@@ -91,11 +93,7 @@ class Glyphs:
 
     def origin(self, place: int) -> tuple[float, float]:
         """Where the pen was when a character was drawn: on its baseline."""
-        import pypdfium2.raw as pdfium
-
-        across, up = ctypes.c_double(), ctypes.c_double()
-        pdfium.FPDFText_GetCharOrigin(self.textpage.raw, place, across, up)
-        return across.value, up.value
+        return origin_of(self.textpage, place)
 
     def put_in(self, place: int) -> bool:
         """Whether a blank is PDFium's, and takes no room; between letters that run to the left it has an owner, too."""
@@ -121,6 +119,19 @@ class Glyphs:
             start = stop
 
 
+def objects_of(container: Any, count: Any, get: Any) -> list[PageObject]:
+    """The objects in a page or a form.
+
+    Args:
+        count: the function of pdfium that counts them.
+        get: the one that gets one of them.
+    """
+    import pypdfium2.raw as pdfium
+
+    items = (get(container, place) for place in range(count(container)))
+    return [(pdfium.FPDFPageObj_GetType(item), item) for item in items]
+
+
 def middle(box: Box) -> float:
     """Of a box, from the page's left edge."""
     return (box[0] + box[2]) / 2
@@ -136,6 +147,20 @@ def size_of(textpage: PdfTextPage, index: int) -> float:
     if pdfium.FPDFText_GetMatrix(textpage.raw, index, ctypes.byref(matrix)):
         scale = math.hypot(matrix.c, matrix.d)
     return round(abs(pdfium.FPDFText_GetFontSize(textpage.raw, index)) * scale, 1)
+
+
+def origin_of(textpage: PdfTextPage, index: int) -> tuple[float, float]:
+    """Where the pen was when a character was drawn: on its baseline."""
+    import pypdfium2.raw as pdfium
+
+    across, up = ctypes.c_double(), ctypes.c_double()
+    pdfium.FPDFText_GetCharOrigin(textpage.raw, index, across, up)
+    return across.value, up.value
+
+
+def level_of(textpage: PdfTextPage, index: int) -> float:
+    """How high the baseline of a character is."""
+    return origin_of(textpage, index)[1]
 
 
 def wide(call: Any) -> str:

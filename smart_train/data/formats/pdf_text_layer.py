@@ -17,12 +17,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from smart_train.data.formats.pdf_accents import with_drawn_accents
+from smart_train.data.formats.pdf_blanks import blanks_before
 from smart_train.data.formats.pdf_characters import clean_line, with_accents
 from smart_train.data.formats.pdf_clipped import clipped_objects
-from smart_train.data.formats.pdf_glyphs import size_of, wide
+from smart_train.data.formats.pdf_glyphs import Glyphs, PageObject, level_of, objects_of, size_of, wide
 from smart_train.data.formats.pdf_hyphens import HYPHENS
+from smart_train.data.formats.pdf_line_numbers import without_line_numbers
 from smart_train.data.formats.pdf_marks import with_drawn_marks
+from smart_train.data.formats.pdf_private import with_private_letters
 from smart_train.data.formats.pdf_right_to_left import lines_to_the_left
+from smart_train.data.formats.pdf_twice import drawn_again
 from smart_train.data.formats.pdf_unnamed import NOTHING, without_unnamed
 
 if TYPE_CHECKING:
@@ -91,20 +95,27 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
         layers: whether the file may have optional layers (`has_layers`); they are then looked at.
         print_signs: find out what is `bold`, `lead` and `apart`: two thirds more time.
     """
+    import pypdfium2.raw as pdfium
+
     page = _with_field_values(pdf, index)
     page.set_rotation(0)  # pdfium puts the lines of a page that is shown turned in an order of its own
     textpage = page.get_textpage()
     count = textpage.count_chars()
     if not count:
         return []
-    characters, unnamed = without_unnamed(textpage, _characters(textpage, count))
-    unseen = clipped_objects(page.raw) | (_in_hidden_layers(page) if layers else set())
+    characters, unnamed = without_unnamed(textpage, with_private_letters(textpage, _characters(textpage, count)))
+    objects = objects_of(page.raw, pdfium.FPDFPage_CountObjects, pdfium.FPDFPage_GetObject)
+    unseen = clipped_objects(objects) | (_in_hidden_layers(page) if layers else set())
     hidden = unnamed | _outside(page, textpage, count) | _drawn_by(textpage, count, unseen)
+    hidden |= drawn_again(Glyphs(textpage, characters), hidden)
     width = page.get_width()
     lines = []
-    for line in _lines(textpage, characters, hidden):
-        # A letter's place comes again for each mark that was put to it: `shown` has the character of each place.
-        shown, places = "".join(text for _, text in line), [place for place, text in line for _ in text]
+    # A letter's place comes again for each mark that was put to it: `shown` has the character of each place.
+    read = [
+        ("".join(text for _, text in line), [place for place, text in line for _ in text])
+        for line in _lines(textpage, objects, characters, hidden)
+    ]
+    for shown, places in without_line_numbers(textpage, read):
         notes = _footnote_marks(textpage, shown, places)
         if notes:
             kept = [(place, character) for place, character in zip(places, shown, strict=True) if place not in notes]
@@ -121,7 +132,9 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     return [replace(line, text=text) for text, line in zip(texts, lines, strict=True)]
 
 
-def _lines(textpage: PdfTextPage, characters: str, hidden: set[int]) -> Iterator[list[tuple[int, str]]]:
+def _lines(
+    textpage: PdfTextPage, objects: Sequence[PageObject], characters: str, hidden: set[int]
+) -> Iterator[list[tuple[int, str]]]:
     """The lines as they are seen: indexes of characters, and what stands for each. `hidden`: indexes of what is left
     out."""
     to_the_left, taken = lines_to_the_left(textpage, characters, hidden)
@@ -130,6 +143,8 @@ def _lines(textpage: PdfTextPage, characters: str, hidden: set[int]) -> Iterator
     characters, accents = with_drawn_accents(textpage, characters)
     pieces, marks = with_drawn_marks(textpage, characters)
     gone = hidden | taken | accents | marks
+    for place in blanks_before(Glyphs(textpage, characters), objects):
+        pieces[place] = f" {pieces[place]}"
     start = 0
     for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
         places = range(start, start + len(raw))
@@ -148,7 +163,7 @@ def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) ->
         size = size_of(textpage, before)
         if match["mark"][0] in _ALWAYS_MARKS or all(
             size_of(textpage, mark) <= _RAISED_SIZE * size
-            and _baseline(textpage, mark) - _baseline(textpage, before) > _RAISED * size
+            and level_of(textpage, mark) - level_of(textpage, before) > _RAISED * size
             for mark in marks
         ):
             indices.update(marks)
@@ -250,9 +265,7 @@ def _texts(container: Any, key: tuple[Any, ...], length: Any, get: Any) -> Itera
     around it are marked with, and these forms, which may belong to layers too."""
     import pypdfium2.raw as pdfium
 
-    for place in range(length(container)):
-        item = get(container, place)
-        kind = pdfium.FPDFPageObj_GetType(item)
+    for kind, item in objects_of(container, length, get):
         if kind not in (pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_FORM):
             continue
         marks = tuple(_layer_marks(item))
@@ -347,14 +360,6 @@ def _apart(textpage: PdfTextPage, shown: str, places: Sequence[int], size: float
     return tuple(pairs)
 
 
-def _baseline(textpage: PdfTextPage, index: int) -> float:
-    import pypdfium2.raw as pdfium
-
-    across, up = ctypes.c_double(), ctypes.c_double()
-    pdfium.FPDFText_GetCharOrigin(textpage.raw, index, across, up)
-    return up.value
-
-
 def _place(
     textpage: PdfTextPage, shown: str, places: Sequence[int], size: float, width: float
 ) -> tuple[float, float, float, tuple[float, float] | None]:
@@ -383,4 +388,4 @@ def _place(
 def _height(textpage: PdfTextPage, places: Sequence[int], size: float) -> float:
     """How high a printed line stands: by its first character in the print of the line, as others may be raised."""
     usual = next((place for place in places[:_FIRST_ONES] if size_of(textpage, place) == size), places[0])
-    return round(_baseline(textpage, usual), 1)
+    return round(level_of(textpage, usual), 1)
