@@ -102,7 +102,8 @@ _MIXED = regex.compile(  # letters of two scripts in a word, of which one is not
 )
 _LONE_ACCENT = regex.compile(r"(?:^|[\s(])[´ˆ˜˘˙¨˚˝ˇ¸˛](?:$|[\s)])|\p{L}[ˆ˜˘˙¨˚˝ˇ¸˛]\p{L}")  # whose letter nobody knows
 _SPLIT = regex.compile(r"\b(?:t he|th e|o f|an d|t hat|f or|w ith)\b")  # words that the print's spacing divides
-_STUTTER = regex.compile(r"([a-zß-ÿ])\1{3,}(?!\1)\p{Ll}")
+# One letter again and again: a line that the print draws longer, or a font that names its letters alike.
+_STUTTER = regex.compile(r"([a-zß-ÿ])\1{3,}(?!\1)\p{Ll}|(?!ه)(\p{Arabic})\2{3,}")
 # The end of a list of places or things, and a number from beside it: "District of Columbia first-time 5".
 _NUMBER_AT_END = regex.compile(r"\p{Ll}\s\d{1,3}$")
 # What minutes say of every meeting.

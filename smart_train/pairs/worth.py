@@ -56,18 +56,20 @@ _CODE_TOKEN = re.compile(r"[_=<>{}|\\$@]|::|\(\)|^--?\w|\w\(|\.\w+\(|^[a-z]+[A-Z
 _CODE_SHARE, _CODE_SHARE_OF_HEADS = 0.2, 0.5
 # The text that typesetters put where none is written yet.
 _FILLER_WORDS = """
-adipiscing aliquam aliquet aptent consectetuer consectetur conubia dapibus dolor elit euismod faucibus feugiat hac
-himenaeos imperdiet inceptos ipsum lectus ligula litora lorem luctus maecenas massa mauris nascetur nunc orci
-parturient pellentesque phasellus placerat pulvinar sagittis sociosqu sollicitudin suspendisse taciti tincidunt
-ullamcorper vestibulum vivamus viverra volutpat vulputate
+adipiscing adipisicing aliquam aliquet aliquip aptent cillum consectetuer consectetur consequat conubia cupidatat
+dapibus deserunt dolor eiusmod elit euismod excepteur exercitation faucibus feugiat fugiat hac himenaeos imperdiet
+inceptos incididunt ipsum laborum lectus ligula litora lorem luctus maecenas massa mauris nascetur nostrud nunc occaecat
+officia orci pariatur parturient pellentesque phasellus placerat proident pulvinar reprehenderit sagittis sociosqu
+sollicitudin suspendisse taciti tincidunt ullamco ullamcorper vestibulum vivamus viverra volutpat vulputate
 """
 _LATIN_WORDS = """
-ac amet ante arcu at auctor augue bibendum blandit commodo condimentum congue cras cursus diam dictum dui egestas eget
-eleifend enim et eu ex facilisis felis fermentum fringilla fusce gravida habitant iaculis id in integer interdum
-justo lacinia laoreet leo libero lobortis magna malesuada mattis metus mi molestie mollis morbi nec neque nibh nisi
-nisl non nulla odio ornare porta porttitor posuere praesent pretium proin purus quam quis quisque rhoncus risus rutrum
-sapien scelerisque sed sem semper senectus sit sodales suspendisse tellus tempor tempus tortor tristique turpis
-ullamcorper ultrices ultricies urna ut varius vehicula vel velit venenatis vitae
+ac amet anim ante arcu at auctor augue bibendum blandit commodo condimentum congue cras culpa cursus diam dictum do
+dolore dui duis egestas eget eleifend enim esse est et eu ex facilisis felis fermentum fringilla fusce gravida habitant
+iaculis id in integer interdum irure justo labore lacinia laoreet leo libero lobortis magna malesuada mattis metus mi
+minim molestie mollis mollit morbi nec neque nibh nisi nisl non nulla odio ornare porta porttitor posuere praesent
+pretium proin purus quam quis quisque rhoncus risus rutrum sapien scelerisque sed sem semper senectus sint sit sodales
+sunt suspendisse tellus tempor tempus tortor tristique turpis ullamcorper ultrices ultricies urna ut varius vehicula vel
+velit venenatis veniam vitae
 """
 _FILLER = frozenset(_FILLER_WORDS.split())
 _ENOUGH_FILLER = 3  # different ones; ordinary Latin has fewer

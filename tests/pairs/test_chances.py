@@ -144,5 +144,6 @@ def test_where_a_sentence_stands() -> None:
 
 
 def test_a_script_that_is_not_written_beside_chinese_is_garbled() -> None:
+    assert is_garbled("الشدددداعر سليمان") and not any(map(is_garbled, ("الشاعر الشدّاد", "ههههه", "محـــــمد")))
     assert is_garbled("使用ᰃ否") and is_garbled("⌟试很᳝用")
     assert not any(map(is_garbled, ("日本語のテキスト", "水泵ポンプ pump", "漢字 текст 漢字β", "漢字か\u3099")))

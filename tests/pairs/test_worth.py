@@ -322,7 +322,12 @@ def test_texts_that_say_nothing(text: str, head: bool) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Phasellus tincidunt, leo a fringilla consectetur, felis diam aliquam urna, vitae aliquet lectus", "项目经验" * 5],
+    [
+        "Phasellus tincidunt, leo a fringilla consectetur, felis diam aliquam urna, vitae aliquet lectus",
+        "Cupidatat excepteur qui anim sint sit magna duis quis labore Lorem anim in excepteur aliquip",
+        "Duis aute irure dolor in reprehenderit in voluptate velit esse cillum dolore eu fugiat nulla pariatur",
+        "项目经验" * 5,
+    ],
 )
 def test_filler_is_not_asked(text: str) -> None:
     assert not says_something(text, head=True) and not says_something(text, head=False)
