@@ -101,9 +101,8 @@ def make_pairs(
     least_chance: Annotated[
         float,
         typer.Option(
-            help="How likely a query from a page's text must be worth asking, 0 to 1. A page that would have none "
-            "has its likeliest sentence, from 94 % of that on. Lower: more queries, on more pages, and more of "
-            "them poor.",
+            help="How likely a query from a page's text must be worth asking, 0 to 1. Lower: more queries, on more "
+            "pages, and more of them poor.",
         ),
     ] = PAIRS.least_chance,
     endpoint: Annotated[

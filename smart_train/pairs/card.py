@@ -110,8 +110,8 @@ def _method(method: Mapping[str, Any], settings: PairSettings) -> str:
         f"{drawn} were taken from its own text, with no model. Labels are derived, not judged: a query's words, in "
         "their order, are on its page and on no other page of the set. It therefore quotes the page. This rewards "
         "reading more than understanding, and says little about questions that people would ask in their own words. "
-        f"By the signs of its page, a query is worth asking with a chance of {settings.least_chance:g} or more, and a "
-        "sentence that is the only query of its page with 94 % of that."
+        "The name of its document and the heading that it stands under are put before it. By the signs of its page, a "
+        f"query is worth asking with a chance of {settings.least_chance:g} or more."
     )
 
 

@@ -36,8 +36,8 @@ class PairSettings:
             layer, if the extra `ocr` is installed; "all", every page, and text layers are not read; "off", none.
         office: "auto" has LibreOffice, where it is installed, make PDF files of office, web and book files; "off"
             leaves these out.
-        least_chance: of queries from the text of the pages: how likely one must be worth asking, and 94 % of that for a
-            sentence that is the only one of its page. 0 asks whatever may be asked. Not for a vision model's.
+        least_chance: of queries from the text of the pages: how likely one must be worth asking. 0 asks whatever may be
+            asked. Not for a vision model's.
 
     Raises:
         DataError: a value out of its range.

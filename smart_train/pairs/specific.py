@@ -27,7 +27,6 @@ from smart_train.pairs.words import as_words, words_of
 from smart_train.pairs.worth import is_filler_page
 from smart_train.utils.defaults import PAIRS
 
-_ALONE = 0.94  # a page without a query has its likeliest sentence, if that is so much of the bound likely
 _UNDER_HEAD = ("section", "item")  # kinds whose text has the heading that it stands under before it
 _NOWHERE: frozenset[int] = frozenset()
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
@@ -92,10 +91,9 @@ def choose_queries(
 ) -> dict[int, list[tuple[Kind, str]]]:
     """place in `pages` -> up to `limit` queries that this page alone answers; pages without any are left out.
 
-    Those come first that are likeliest worth asking. Those whose chance is below `least` are not asked, but for a
-    sentence that is the only query of its page, which may be a little less likely: a page without a query is not
-    trained on. At most half of `limit` are headings and the like: a heading asks for a subject, a sentence for what is
-    said about it.
+    Those come first that are likeliest worth asking. Those whose chance is below `least` are not asked, also where a
+    page then has none: of such pages' likeliest sentences, half were worth asking. At most half of `limit` are headings
+    and the like: a heading asks for a subject, a sentence for what is said about it.
     """
     index = PageWords(pages)
     by_place = {place: _queries_of_page(index, place, limit, least) for place in range(len(pages))}
@@ -109,10 +107,8 @@ def _queries_of_page(index: PageWords, place: int, limit: int, least: float) -> 
     if is_filler_page(page.parts.prose):
         return []
     for asked in sorted(candidates_of(page, index), key=lambda asked: (-asked.chance, asked.query)):
-        if len(chosen) == limit:
+        if len(chosen) == limit or asked.chance < least:
             break
-        if asked.chance < (least if chosen or asked.kind != "sentence" else _ALONE * least):
-            continue
         structure = asked.kind != "sentence"
         if structure and sum(other.kind != "sentence" for other in chosen) == max(1, limit // 2):
             continue

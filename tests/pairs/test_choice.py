@@ -114,8 +114,8 @@ def test_what_is_hardly_worth_asking_is_not_asked() -> None:
     told = page("Wet stones of Lyon cut faster than dry ones. Files of steel wear out in Nice by May.")
     asked = sorted(candidates_of(told, PageWords([told])), key=lambda one: -one.chance)
     assert [one.kind for one in asked] == ["sentence", "sentence"] and asked[0].chance > asked[1].chance
-    alone = asked[0].chance / 0.94  # the only query of a page may be a little less likely
-    for least, count in ((alone + 1e-9, 0), (alone - 1e-9, 1), (asked[1].chance + 1e-9, 1), (asked[1].chance, 2)):
+    likely, less = (one.chance for one in asked)
+    for least, count in ((likely + 1e-9, 0), (likely, 1), (less + 1e-9, 1), (less, 2)):
         chosen = choose_queries([told], 4, least).get(0, [])
         assert [query for _, query in chosen] == [one.query for one in asked[:count]]
     head = page("Sharpening old chisels, wet stones", bookmark="Sharpening old chisels")
