@@ -154,7 +154,8 @@ def make_pairs(
 ) -> None:
     """Make queries and page images (or texts) from PDF files and office files, split by document, with a data set card.
 
-    Without --endpoint, the queries are taken from the text of the pages, without a model.
+    Without --endpoint, the queries are taken from the text of the pages, without a model, and asked with the name of
+    their document and the heading that they stand under. A page without a likely one has no query.
     """
     from smart_train.pairs import ChatEndpoint, PairSettings, VisionWriter
     from smart_train.pairs import make_pairs as make
@@ -280,6 +281,11 @@ def _show(report: PairReport, writer: VisionWriter | None) -> None:
         console.print(f"not read: {line}")
     if writer is not None and any(writer.used):
         console.print(f"tokens used, as counted by the endpoint: {writer.used[0]:,} in, {writer.used[1]:,} out")
+    for name, bound in report.lowered.items():
+        console.print(
+            f"WARNING: no query of the {name} part is as likely worth asking as --least-chance says; its queries are "
+            f"those from {bound:.2f} on. Add documents, or look at them before you trust a figure."
+        )
     if report.one_document:
         console.print(
             "WARNING: there is only one document. Its last pages are held out, so figures measured on them are valid "

@@ -17,7 +17,7 @@ _MOST_CHARACTERS = 240  # of a heading that is asked
 # A number that a sentence goes on after; blanks before a comma, where a formula or a cell was; a mark of a note or an
 # item in the middle; the second of two shares; a telephone number; an address.
 _CELLS = regex.compile(
-    r"^\d[\d.,]*\s?%|^\d+[.,]\d+,|\S ,(?:\s|$)|\S \.$|^[,;:)]|^\(.*\)$|[<>]=|\S\s?[*∗†‡]\s*[\p{L},]"
+    r"^\d[\d.,]*\s?%|^\d+[.,]\d+,|\S ,(?:\s|$)|\S \.$|[=(\[]$|^[,;:)]|^\(.*\)$|[<>]=|\S\s?[*∗†‡]\s*[\p{L},]"
     r"|[|•▪■□☐●○‣]|%[^\d%]*\d[\d.,]*\s?%|\(?\+\d{1,3}[\s)(-]+\d|\S@\S|\bat \w+\.\w|https?:"
     r"|www\.|^\p{Han}{1,4}(?: \p{Han}{1,6})+(?:$|:)|\p{Lu}\p{Ll}+/ \p{Lu}|\b7→|↦|%\p{L}"
     r"|\b(\p{Lu}\p{Ll}{3,}) \1 \p{Lu}\p{Ll}+ \p{Lu}|(?:\S·\S.*){3}"

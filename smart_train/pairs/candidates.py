@@ -130,26 +130,31 @@ def _is_over_text(block: Block) -> bool:
     return ends and sum(len(line.text) for line in block.lines) >= _TEXT_UNDER_HEAD
 
 
-def is_label(page: Page, heading: str) -> bool:
-    """Whether a heading, or that of a section, is one of several in large print that no line of words is near below,
-    as in a drawing."""
-    blocks = page.parts.blocks
-    over_words = [
-        any(_is_of_words(line) for near in blocks[at : at + 2] for line in near.lines) for at in range(len(blocks))
-    ]
-    bare, telling = (
-        [as_words(block.head) for block, over in zip(blocks, over_words, strict=True) if block.head and over == words]
-        for words in (False, True)
-    )
-    heading = heading.rpartition(": ")[2]
-    name = as_words(heading)
-    few = length_in_words(heading) <= _WORDS_OF_LABEL
-    return (
-        few
-        and len(bare) >= _LABELS
-        and any(name in head for head in bare)
-        and not any(name in head for head in telling)
-    )
+class Labels:
+    """The headings of a page in large print that no line of words is near below, as in a drawing."""
+
+    def __init__(self, page: Page) -> None:
+        blocks = page.parts.blocks
+        of_words = [any(map(_is_of_words, block.lines)) for block in blocks]
+        self._bare, self._telling = (
+            [
+                as_words(block.head)
+                for at, block in enumerate(blocks)
+                if block.head and any(of_words[at : at + 2]) == over
+            ]
+            for over in (False, True)
+        )
+
+    def holds(self, heading: str) -> bool:
+        """Whether a heading, or that of a section, is one of several of them."""
+        heading = heading.rpartition(": ")[2]
+        name = as_words(heading)
+        return (
+            len(self._bare) >= _LABELS
+            and length_in_words(heading) <= _WORDS_OF_LABEL
+            and any(name in head for head in self._bare)
+            and not any(name in head for head in self._telling)
+        )
 
 
 def _is_of_words(line: Line) -> bool:

@@ -68,7 +68,7 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
         + (" `test.jsonl` and `test_corpus.jsonl` are likewise." if TEST in report.counts else ""),
         _table(["part", "documents", "pages", "pages with a query", "queries"], counts),
         "## How it was made",
-        _method(method, settings) + _by_ocr(report),
+        _method(method, settings, report) + _by_ocr(report),
         _table(["kind", "where it comes from", "queries"], [[k, _SOURCES[k], n] for k, n in report.kinds.items()]),
         _split(report, settings),
     ]
@@ -92,7 +92,7 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
     ]
 
 
-def _method(method: Mapping[str, Any], settings: PairSettings) -> str:
+def _method(method: Mapping[str, Any], settings: PairSettings, report: PairReport) -> str:
     form = f"Pages were drawn at {settings.dpi} dpi."
     if settings.pages_as == "text":
         tokens = "by an estimate" if settings.tokenizer is None else f"as `{plain(settings.tokenizer)}` counts them"
@@ -107,11 +107,15 @@ def _method(method: Mapping[str, Any], settings: PairSettings) -> str:
             "and by no other. A query that was written for two pages was left out."
         )
     return (
-        f"{drawn} were taken from its own text, with no model. Labels are derived, not judged: a query's words, in "
-        "their order, are on its page and on no other page of the set. It therefore quotes the page. This rewards "
-        "reading more than understanding, and says little about questions that people would ask in their own words. "
-        "The name of its document and the heading that it stands under are put before it. By the signs of its page, a "
-        f"query is worth asking with a chance of {settings.least_chance:g} or more."
+        f"{drawn} were taken from its own text, with no model. The name of the document and the heading that a text "
+        "stands under are put before it, where there are any. Labels are derived, not judged: the words of the text "
+        "itself are on its page and on no other page of the set. It therefore quotes the page. This rewards reading "
+        "more than understanding, and says little about questions that people would ask in their own words. By the "
+        f"signs of its page, a query is worth asking with a chance of {settings.least_chance:g} or more."
+        + "".join(
+            f" None of the {name} part is: its queries are those from {bound:.2f} on."
+            for name, bound in report.lowered.items()
+        )
     )
 
 

@@ -95,6 +95,7 @@ class PageChances:
         self._blocks = [
             _Block(paragraphs(block.lines), above) for block, above in zip(parts.blocks, heads, strict=False)
         ]
+        self._heads = [as_words(block.head) for block in parts.blocks]
         sizes: Counter[float] = Counter()
         for block in parts.blocks:
             for line in block.lines:
@@ -155,8 +156,8 @@ class PageChances:
 
     def _has_text_under(self, head: str) -> bool:
         words = as_words(head)
-        places = [place for place, block in enumerate(self._parts.blocks) if words in as_words(block.head)]
-        return any(block.text for place in places[:1] for block in self._blocks[place : place + 2])
+        place = next((place for place, over in enumerate(self._heads) if words in over), None)
+        return place is not None and any(block.text for block in self._blocks[place : place + 2])
 
     def _mean_rarity(self, words: Sequence[str]) -> float:
         return sum(map(self._rarity, words)) / len(words) / self._most

@@ -1,8 +1,8 @@
 """What a text of a page is asked with: the name of its document and the heading that it stands under.
 
 "The limitation applies to acts of storage" is a question only together with "Limitation for system caching". A sentence
-that names its subject is asked with its heading too: readers found 84 % of these worth asking, and 75 % of the same
-sentences alone (73 sentences, two readers of each; docs/own-documents.md)."""
+that names its subject is asked with both too: readers found 84 % of these worth asking, and 75 % of the same sentences
+alone (73 sentences, two readers of each; docs/own-documents.md)."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from smart_train.pairs.worth import says_something
 _MOST_WORDS, _FEW_WORDS = 12, 6  # of a heading that is put before a sentence; of one that is put before such a heading
 _MOST_CHARACTERS = 100
 _LEAST_LETTERS = 3
+_LOOKED_AT = 400  # characters; no longer heading is put before anything
 _MOST_OF_QUERY = 400  # characters
 _REPEATED = 3  # pages that a heading is printed on
 _FIRST_PAGES = 3
@@ -293,6 +294,9 @@ def _joined(head: str, text: str) -> str:
 
 def without_marks(head: str) -> str:
     """A heading without its number, "(continued)" and "Chapter 2"; a long one also without what follows its colon."""
+    head = " ".join(head.split())  # some patterns would take very long for thousands of blanks
+    if len(head) > _LOOKED_AT:
+        return head
     head = without_numbering(_NUMBER_AFTER.sub("", _CONTINUED.sub("", without_numbering(head.strip())))).strip(_ENDS)
     if chapter := _CHAPTER.match(head):
         head = head[chapter.end() :]

@@ -22,6 +22,12 @@ _KNOWN_SHARE, _KNOWN, _LETTERS = 0.6, 2, 4  # of a title's words that its pages 
 _AROUND = re.compile(
     r"^\(?(?:microsoft (?:word|powerpoint|excel) - )|\.(?:docx?|pptx?|xlsx?|odt|html?|pdf|dvi|tex)\b\)?$", re.I
 )
+# What programs call a file that nobody named; the name of a file.
+_TEMPLATE = re.compile(
+    r"^(?:powerpoint[ -])?pr[äae]e?sentation ?\d*$|^(?:document|dokument|folie|slide|untitled|template) ?\d*$"
+    r"|\btemplate$|^\S+(?:[-_]\S+){2,}$",
+    re.I,
+)
 _NUMBERED = re.compile(
     r"(?:chapter|section|part|appendix|annex|kapitel|abschnitt|chapitre|capítulo|capitolo|глава)?\s?\d", re.I
 )
@@ -46,7 +52,7 @@ def titles_of(
     """
     first = as_words(" ".join(line.text for page in pages[:_FIRST_PAGES] for line in page))
     named = _AROUND.sub("", named).strip()
-    titles = [named] if named and _is_of(named, first) else []
+    titles = [named] if named and not _TEMPLATE.search(named) and _is_of(named, first) else []
     titles += [title for title in printed if not is_beside_title(title)]
     counts = Counter(text for page in running for text in set(page) if length_in_words(text) >= _TITLE_WORDS)
     text, count = next(iter(counts.most_common(1)), ("", 0))

@@ -40,9 +40,10 @@ conclusão conclusões exemplo exemplos gerais informações introdução refer�
 введение выводы дополнительная дополнительно дополнительные заключение задачи информация литература обзор общая общие
 описание определение определения предисловие приложение пример примеры примечание примечания результаты сведения
 содержание цели цель
+sommario оглавление аннотация inhoud inhoudsopgave obsah içindekiler daftar isi mục lục spis treści περιεχόμενα
 inleiding conclusie voorbeeld voorbeelden samenvatting overzicht resultaten bijlage
 wstęp wprowadzenie podsumowanie przykład przykłady wyniki załącznik informacje ogólne uwagi
-들어가며 나가며 서론 결론 요약 개요 목차 참고문헌 부록 머리말 맺음말
+차례 들어가며 나가며 서론 결론 요약 개요 목차 참고문헌 부록 머리말 맺음말
 """
 _LITTLE_WORDS = """
 a an and at by for from in of on or the to with und der die das zu zum zur im für von et de des du la le les l d aux à

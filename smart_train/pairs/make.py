@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -20,7 +21,7 @@ from smart_train.pairs.counted_files import count_files
 from smart_train.pairs.documents import Document
 from smart_train.pairs.pages_as_text import TextRows, split_pages_by, text_candidates, unread
 from smart_train.pairs.picture_twins import without_picture_twins
-from smart_train.pairs.reading import program_for, read_usable
+from smart_train.pairs.reading import program_for, read_usable, undrawn
 from smart_train.pairs.rows import Chosen, RowsOf, image_rows, too_long, write_pages, write_rows
 from smart_train.pairs.scans import Scans
 from smart_train.pairs.settings import HELD_OUT, TEST, TRAIN, PairReport, PairSettings
@@ -58,13 +59,14 @@ class QueryWriter(Protocol):
 @dataclass
 class _Parts:
     """The pages of each part, in order, and why others are in none. `images_alone`: pages need no text. `twins`: a line
-    for each page that is left out because of its picture."""
+    for each page that is left out because of its picture. `lowered`: see `choose_queries`."""
 
     pages: dict[str, list[Page]]
     left_out: Counter[str] = field(default_factory=Counter)
     twins: list[str] = field(default_factory=list)
     one_document: bool = False
     images_alone: bool = False
+    lowered: dict[int, float] = field(default_factory=dict)
 
 
 def make_pairs(
@@ -161,10 +163,12 @@ def _make(
     queries, unanswered = _ask(parts, drawn, settings, writer, check)
     report = _report(output, documents, parts, queries, problems + unanswered, check)
     report = replace(report, files=files, beside=not_read, read_by_ocr=scans.read, ocr_engine=scans.method)
-    report = replace(report, twins=parts.twins)
+    names = list(parts.pages)
+    lowered = {names[number]: bound for number, bound in parts.lowered.items()}
+    report = replace(report, twins=parts.twins, lowered=lowered)
     if split is None:
         rows_of: RowsOf = partial(image_rows, drawn)
-        report = replace(report, undrawn=_undrawn(documents, drawn), not_legible=scans.notes + scans.unread)
+        report = replace(report, undrawn=undrawn(documents, drawn), not_legible=scans.notes + scans.unread)
     else:
         rows_of = TextRows(documents, split)
         report = replace(report, not_legible=scans.notes + unread(documents, scans.to_do))
@@ -194,12 +198,19 @@ def _ask(
     if writer is not None:
         queries, unanswered = writer.write(images, limit)
     else:
-        queries = choose_queries(pages, limit if check is None else limit * SPARE, settings.least_chance)
+        tried = limit if check is None else limit * SPARE
+        queries = choose_queries(pages, tried, settings.least_chance, parts=_places(parts), lowered=parts.lowered)
     if check is None:
         return queries, unanswered
     checked = check.keep(pages, images, queries, limit)
     parts.left_out[NO_PAGE_FOUND] += len(queries) - len(checked)
     return checked, unanswered
+
+
+def _places(parts: _Parts) -> list[range]:
+    """The places of each part's pages in the list of all."""
+    ends = list(accumulate(map(len, parts.pages.values())))
+    return [range(end - len(pages), end) for end, pages in zip(ends, parts.pages.values(), strict=True)]
 
 
 def _parameters(
@@ -312,19 +323,6 @@ def _parts_of_documents(
     return {TRAIN: rest.keys() - test, HELD_OUT: held_out, TEST: test}
 
 
-def _undrawn(documents: Sequence[Document], drawn: Mapping[str, Sequence[PdfPage]]) -> list[str]:
-    """A line for each document with pages that have text and are drawn blank."""
-    lines = []
-    for document in documents:
-        blank = sum(drawn[document.key][page.number].blank for page in document.pages)
-        if blank:
-            lines.append(
-                f"{document.key}: {blank} of {document.page_count} pages have text and are drawn blank, because their "
-                "fonts are neither in the file nor on this machine; install the fonts, or train on text alone"
-            )
-    return lines
-
-
 def _candidates(document: Document, drawn: Sequence[PdfPage], left_out: Counter[str], images_alone: bool) -> list[Page]:
     """The pages of a document that can be found, in order. One without text, such as a figure, can be found too, though
     without a vision model nothing asks for it. Why others are left out is counted in `left_out`."""
@@ -334,7 +332,7 @@ def _candidates(document: Document, drawn: Sequence[PdfPage], left_out: Counter[
     for page in sorted([*document.pages, *silent], key=lambda page: page.number):
         if too_long(drawn[page.number]):
             left_out[f"more than {MAX_ASPECT} times as long as wide, which no model takes"] += 1
-        # One with text stays: its fonts are missing here, see `_undrawn`.
+        # One with text stays: its fonts are missing here, see `undrawn`.
         elif drawn[page.number].blank and page.number in document.silent and not images_alone:
             left_out["blank"] += 1
         else:

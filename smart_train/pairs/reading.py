@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -97,3 +97,16 @@ def _draw(
         except PdfError as error:
             broken[document.key] = str(error)
     return drawn, broken
+
+
+def undrawn(documents: Sequence[Document], drawn: Mapping[str, Sequence[PdfPage]]) -> list[str]:
+    """A line for each document with pages that have text and are drawn blank."""
+    lines = []
+    for document in documents:
+        blank = sum(drawn[document.key][page.number].blank for page in document.pages)
+        if blank:
+            lines.append(
+                f"{document.key}: {blank} of {document.page_count} pages have text and are drawn blank, because their "
+                "fonts are neither in the file nor on this machine; install the fonts, or train on text alone"
+            )
+    return lines

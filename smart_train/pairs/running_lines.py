@@ -12,6 +12,7 @@ _REPEATED = 3  # a first or last line that comes back on so many pages is a runn
 # So is one of a few lines that most pages have, wherever their files put it: share of the pages, characters, lines.
 _EVERYWHERE, _LONG, _FEW = 0.6, 12, 4
 _EDGE = 2  # lines at the top and at the bottom that may be one
+_OF_NUMBER = 60  # characters; a page number has fewer, whatever stands around it
 _NUMBER_ALONE = re.compile(r"[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*$", re.IGNORECASE)
 
 
@@ -39,7 +40,7 @@ def without_running_lines(pages: Sequence[Sequence[Line]], body: float) -> list[
     )
 
     def runs(number: int, line: Line) -> bool:
-        if _NUMBER_ALONE.match(line.text):
+        if len(line.text) <= _OF_NUMBER and _NUMBER_ALONE.match(line.text):
             return True
         large, key = line.size >= HEADING_RATIO * body, _mask(line.text)
         if texts[key] >= _REPEATED and (not large or prints[key, line.size] >= _REPEATED):

@@ -106,6 +106,7 @@ class PairReport:
         checked: queries that a model searched for (`RoundTrip`), and why some were left out -> how many.
         not_found: a line for each query that was left out so.
         twins: a line for each page that was left out because another page shows the same picture.
+        lowered: part -> the lower bound by which its queries were taken, because none reached the one that was set.
     """
 
     output: Path
@@ -125,3 +126,4 @@ class PairReport:
     checked: dict[str, int] = field(default_factory=dict)
     not_found: list[str] = field(default_factory=list)
     twins: list[str] = field(default_factory=list)
+    lowered: dict[str, float] = field(default_factory=dict)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from smart_train.pairs.candidates import (
     Asked,
     Kind,
+    Labels,
     Page,
-    is_label,
     is_telling,
     same_question,
     says_much_of,
@@ -27,6 +27,7 @@ from smart_train.pairs.words import as_words, words_of
 from smart_train.pairs.worth import is_filler_page
 from smart_train.utils.defaults import PAIRS
 
+_LOWER = (0.85, 0.7, 0.5, 0.0)  # of the bound, for a part without any query
 _UNDER_HEAD = ("section", "item")  # kinds whose text has the heading that it stands under before it
 _NOWHERE: frozenset[int] = frozenset()
 RARE_SHARE, RARE_PAGES = 0.05, 5  # a rare word stands on at most so large a share of the pages, or on so many
@@ -87,16 +88,32 @@ class PageWords:
 
 
 def choose_queries(
-    pages: Sequence[Page], limit: int, least: float = PAIRS.least_chance
+    pages: Sequence[Page],
+    limit: int,
+    least: float = PAIRS.least_chance,
+    *,
+    parts: Sequence[Sequence[int]] = (),
+    lowered: dict[int, float] | None = None,
 ) -> dict[int, list[tuple[Kind, str]]]:
     """place in `pages` -> up to `limit` queries that this page alone answers; pages without any are left out.
 
     Those come first that are likeliest worth asking. Those whose chance is below `least` are not asked, also where a
     page then has none: of such pages' likeliest sentences, half were worth asking. At most half of `limit` are headings
     and the like: a heading asks for a subject, a sentence for what is said about it.
+
+    Args:
+        parts: places of pages that need a query together. One without any gets those that a lower bound lets through.
+        lowered: gets the lower bound of such parts, by their number.
     """
     index = PageWords(pages)
     by_place = {place: _queries_of_page(index, place, limit, least) for place in range(len(pages))}
+    for number, part in enumerate(parts):
+        for bound in (share * least for share in _LOWER):
+            if any(by_place[place] for place in part):
+                break
+            by_place.update({place: _queries_of_page(index, place, limit, bound) for place in part})
+            if lowered is not None and any(by_place[place] for place in part):
+                lowered[number] = bound
     return {place: queries for place, queries in by_place.items() if queries}
 
 
@@ -124,13 +141,13 @@ def _queries_of_page(index: PageWords, place: int, limit: int, least: float) -> 
 def candidates_of(page: Page, index: PageWords) -> Iterator[Asked]:
     """What a page could be asked for, with how likely it is worth asking."""
     chances = PageChances(page.parts, page.heads, index.rarity, index.rarity_of_one)
-    tabular = is_tabular(page.parts)
+    tabular, labels = is_tabular(page.parts), Labels(page)
     structure = [
         (kind, text)
         for kind, text in dict.fromkeys(page.candidates)
         if is_telling(kind, text, page.number)
         and not holds_apart(text, page.parts.apart)
-        and not (kind in ("heading", "section") and is_label(page, text))
+        and not (kind in ("heading", "section") and labels.holds(text))
     ]
     if tabular:
         # Headings in a table are those of its columns, its lines are rows: the largest heading says what it is about.

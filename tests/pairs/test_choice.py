@@ -237,3 +237,17 @@ def test_a_page_that_is_said_again_stays_in_the_last_part_alone() -> None:
     kept, dropped = without_repeated(parts)
     assert list(kept) == ["train", "chosen", "test"] and dropped == 2
     assert kept == {"train": [own["train"]], "chosen": [own["chosen"]], "test": parts["test"]}
+
+
+def test_a_part_without_a_likely_query_gets_its_likeliest() -> None:
+    pages = [
+        page("Wet stones of Lyon cut faster than dry ones. Files of steel wear out in Nice by May."),
+        page("Copper saws of Bern are filed by hand in the winter.", 1),
+    ]
+    first, second = (max(one.chance for one in candidates_of(told, PageWords(pages))) for told in pages)
+    least = max(first, second) + 0.01
+    assert choose_queries(pages, 4, least) == {}
+    lowered: dict[int, float] = {}
+    chosen = choose_queries(pages, 4, least, parts=[range(1), range(1, 2)], lowered=lowered)
+    assert set(chosen) == {0, 1} and set(lowered) == {0, 1} and all(bound < least for bound in lowered.values())
+    assert choose_queries(pages, 4, 0.01, parts=[range(1), range(1, 2)], lowered=(none := {})) and none == {}

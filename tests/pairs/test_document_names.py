@@ -66,7 +66,9 @@ def test_bold_words_at_the_top_and_a_slide_in_large_print_are_names_too() -> Non
 def test_the_titles_of_a_document_are_those_that_its_pages_show() -> None:
     page = [Line("The pump book of Lyon", 10), Line("Text", 10)]
     assert titles_of("Pump book", [], [[]], [page]) == ["Pump book"]
-    assert titles_of("Microsoft Word - Document1", [], [[]], [page]) == []
+    for template in ("Microsoft Word - Document1", "PowerPoint Presentation", "Präsentation1", "Text-pump-book-2019"):
+        printed = [Line(f"{template} of the pump book", 10)]
+        assert titles_of(template, [], [[]], [printed]) == [], template
     running = [["Pumps of the north", "7"]] * 4
     assert titles_of("", [], running, [page] * 4) == ["Pumps of the north"]
     assert titles_of("Pump book", ["Lyon"], running, [page] * 4) == ["Pump book", "Lyon", "Pumps of the north"]

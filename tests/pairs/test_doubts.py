@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smart_train.pairs.broken_headings import is_broken
-from smart_train.pairs.candidates import Page, is_label, is_telling
+from smart_train.pairs.candidates import Labels, Page, is_telling
 from smart_train.pairs.doubts import (
     ends_with_authors,
     has_definite_subject,
@@ -235,5 +235,5 @@ def test_labels_of_a_drawing_are_not_headings() -> None:
         told.candidates = [("heading", label.text) for label in labels]
         return [query for kind, query in choose_queries([told], 4).get(0, []) if kind == "heading"]
 
-    assert not is_label(Page("a.pdf", 1, "", parts_of([Line("Tank of oil", 14.0)], 10.0)), "Pump: Tank of oil")
+    assert not Labels(Page("a.pdf", 1, "", parts_of([Line("Tank of oil", 14.0)], 10.0))).holds("Pump: Tank of oil")
     assert asked("12") == [] and "Feed pump unit" in asked("The oil is filled in at the top")
