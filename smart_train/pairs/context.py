@@ -312,7 +312,11 @@ def is_fit(head: str) -> bool:
 
 
 def is_whole(head: str, words: int, characters: int) -> bool:
-    """The same of a heading of at most so many `words` and `characters`, which may end in a number."""
+    """Whether a heading is whole, says something and is short enough. It may end in a number.
+
+    Args:
+        words, characters: the limits.
+    """
     head = without_numbering(head)
     if not head or len(head) > characters or length_in_words(head) > words or REPLACEMENT in head:
         return False

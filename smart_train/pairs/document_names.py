@@ -25,7 +25,7 @@ _AROUND = re.compile(
 # What programs call a file that nobody named; the name of a file.
 _TEMPLATE = re.compile(
     r"^(?:powerpoint[ -])?pr[äae]e?sentation ?\d*$|^(?:document|dokument|folie|slide|untitled|template) ?\d*$"
-    r"|\btemplate$|^\S+(?:[-_]\S+){2,}$",
+    r"|\btemplate$|^[^\s_-]+(?:[_-][^\s_-]*){2,}$",
     re.I,
 )
 _NUMBERED = re.compile(
