@@ -2,7 +2,7 @@
 
 "The limitation applies to acts of storage" is a question only together with "Limitation for system caching". A sentence
 that names its subject is asked with both too: readers found 84 % of these worth asking, and 75 % of the same sentences
-alone (73 sentences, two readers of each; docs/own-documents.md)."""
+alone (73 sentences, two readers of each; docs/query-quality.md)."""
 
 from __future__ import annotations
 
