@@ -22,6 +22,8 @@ LEANING = {
         "Die Pumpen der Stadt hängen von jenem Ventil ab",
         "Im Winter wird er mit Öl und mit Wasser gefüllt",
         "Nachstehende Pumpen sind für den Winter geeignet",
+        "Bei dessen Ausfall füllt die Stadt die Pumpen von Hand",
+        "Unter anderem sind die Pumpen im Winter mit Öl zu füllen",
     ],
     "French": [
         "Pourtant les pompes de Lyon sont remplies en hiver",
@@ -34,12 +36,17 @@ LEANING = {
         "Las bombas de dicha ciudad se llenan en invierno",
         "En invierno él llena las bombas de la ciudad",
         "El aceite se llena como muestra la figura",
+        "Las bombas de la ciudad usan este aceite en invierno",
+        "Las bombas de la ciudad usan aquellas válvulas de hierro",
     ],
     "Portuguese": [
         "No entanto as bombas da cidade são de ferro",
         "A válvula dessas bombas não é de ferro",
         "No inverno eles enchem as bombas da cidade",
         "As bombas supracitadas são de ferro e não de aço",
+        "Com esse óleo as bombas da cidade são cheias",
+        "As bombas da cidade usam este óleo no inverno",
+        "As bombas da cidade usam aquelas válvulas de ferro",
     ],
     "Italian": [
         "Di conseguenza le pompe della città sono di ferro",
@@ -51,6 +58,7 @@ LEANING = {
         "Per tant les bombes de la ciutat són de ferro",
         "La vàlvula d'aquesta bomba és de ferro amb els cargols",
         "A l'hivern ells omplen les bombes amb oli",
+        "Les bombes són obertes amb aquells cargols de ferro",
         "Les bombes s'omplen com es descriu més avall per als pous",
     ],
     "Romanian": [
@@ -64,6 +72,7 @@ LEANING = {
         "De stad koopt dergelijke pompen voor de winter",
         "In de winter worden ze met olie gevuld",
         "De bovenstaande pompen zijn van ijzer en niet van staal",
+        "De stad koopt dit ijzer voor de pompen",
     ],
     "Swedish": [
         "Dock fylls pumparna i staden med olja",
@@ -193,11 +202,14 @@ STANDING = {
         "Las bombas son de hierro en una ciudad tal como Lyon",
         "Aquel que llena las bombas de Lyon es el alcalde",
         "Gire a la derecha en la plaza de las bombas de Lyon",
+        "Las bombas del este de la ciudad de Lyon son de hierro",
+        "Las bombas son para aquellas ciudades en las que hay hierro",
     ],
     "Portuguese": [
         "Depois da chuva as bombas da cidade de Lyon são de ferro",
         "Logo que chove em Lyon, as bombas da cidade são cheias",
         "Aqueles que enchem as bombas da cidade são de Lyon",
+        "As bombas daqueles que vivem em Lyon são de ferro",
         "Cidades tais como Lyon não são de ferro nem do Estado",
     ],
     "Italian": [
@@ -343,8 +355,8 @@ _CASES = [
 ]
 
 
-def test_every_language_has_four_sentences_of_both_kinds() -> None:
-    assert {len(texts) for texts in [*LEANING.values(), *STANDING.values()]} == {4}
+def test_every_language_has_at_least_four_sentences_of_both_kinds() -> None:
+    assert min(len(texts) for texts in [*LEANING.values(), *STANDING.values()]) >= 4
     assert LEANING.keys() == STANDING.keys() == EUROPEAN.keys()
 
 

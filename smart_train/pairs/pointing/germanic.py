@@ -36,6 +36,7 @@ LANGUAGES = {
             "|zum beispiel|z b|im gegensatz dazu|auf der anderen seite|im anschluss(?! an)|aus dem grund|kurz gesagt"
             r"|mit solche\w+|in unserem (?:beispiel|fall)|wie (?:sie|wir|du) (?:\w+ )?(?:wissen|sehen|sahen)"
             "|wie (?:man|oben|bereits|schon|gezeigt|erwähnt)|es genügt|d h|im folgenden|mit anderen worten"
+            "|unter anderem|(?:aus|bei|durch|für|in|mit|nach|von|wegen) (?:dessen|deren|denen)"
         ),
         shows="derartige derartiger derartiges derartigen derartigem dies diese diesem diesen dieser dieses",
         shows_by=(
@@ -69,8 +70,8 @@ LANGUAGES = {
             "|op (?:deze|die|dezelfde) (?:manier|wijze)|met andere woorden|dat wil zeggen|bijvoorbeeld"
             "|in plaats daarvan|als gevolg hiervan|in dat geval|om (?:dit|dat) te|niet alleen dat"
         ),
-        shows="hieronder hierboven dergelijke dergelijk zulke deze",
-        shows_by="(?<!en )zulk een|zo n|(?:in|van|op|met|voor|bij|uit|aan) dit",
+        shows="hieronder hierboven dergelijke dergelijk zulke deze dit",
+        shows_by="(?<!en )zulk een|zo n",
         sends=(
             "(?:voornoemd|bovengenoemd|bovenstaand|onderstaand|eerstgenoemd|laatstgenoemd|desbetreffend|voorgaand"
             "|bovenvermeld|genoemd)e|(?:volgende|vorige) (?:afbeelding|figuur|voorbeeld|tabel|hoofdstuk|paragraaf"

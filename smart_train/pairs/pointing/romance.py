@@ -63,7 +63,12 @@ LANGUAGES = {
             "|por ejemplo|es decir|en otras palabras|como se (?:ha|ve)"
         ),
         shows="ello dicha dichas dichos susodicho susodicha esta estas estos esto ese esa eso esos esas",
-        shows_by="dicho(?! (?:de|esto|lo))|tales(?! (?:como|que))|(?:un|una|el|la|de|en|a) tal(?! (?:como|que|vez))",
+        shows_by=(
+            "dicho(?! (?:de|esto|lo))|tales(?! (?:como|que))|(?:un|una|el|la|de|en|a) tal(?! (?:como|que|vez))"
+            # Not the east.
+            "|(?<!al )(?<!el )(?<!hacia )este(?! (?:del?|y|u oeste|país|año|siglo))"
+            r"|aquel(?:l[ao]s?)?(?! (?:de|en|con|cuy))(?! (?:\w+ ){0,3}que\b)"
+        ),
         sends=(
             "(?:arriba|abajo|antes|ya) (?:mencionad|indicad|citad|descrit|señalad|expuest)[oa]s?|siguientes? (?:figura"
             "|ejemplo|tabla|sección|apartado|imagen|gráfico|página|cuadro|diagrama|esquema|código|comando|expresión"
@@ -85,7 +90,7 @@ LANGUAGES = {
         ),
         opens=(
             "seu sua seus suas igualmente finalmente posteriormente consequentemente também ali lá ou mas e pois nele "
-            "nela neles nelas além assim aqui ela ele essa esse essas esses este outra outras outro outros portanto "
+            "nela neles nelas além assim aqui ela ele outra outras outro outros portanto "
             "porém tais"
         ),
         opens_with=(
@@ -98,10 +103,13 @@ LANGUAGES = {
             r"|logo(?! (?:que|após))|caso (?:tal|isso)|daí|basta \w+r|como vimos|(?:para|por|a|de) este"
         ),
         shows=(
-            "isso isto disso disto nisso nisto desse desses dessa dessas nesse nesses nessa nessas dito ditos esta "
-            "estas estes esto deste desta destes destas neste nesta nestes nestas"
+            "isso isto disso disto nisso nisto esse esses essa essas este desse desses dessa dessas nesse nesses "
+            "nessa nessas dito ditos esta estas estes esto deste desta destes destas neste nesta nestes nestas"
         ),
-        shows_by="tais(?! (?:como|que))|(?:um|uma|o|a|de|em) tal(?! (?:como|que|vez))",
+        shows_by=(
+            "tais(?! (?:como|que))|(?:um|uma|o|a|de|em) tal(?! (?:como|que|vez))"
+            "|[dn]?aquel[ea]s?(?!(?: as)? (?:que|em|de|com|cuj))"
+        ),
         sends=(
             "(?:acima|abaixo|anteriormente|já|supra) (?:mencionad|citad|descrit|referid|indicad)[oa]s?|(?:os?|as?"
             "|d[oa]s?|n[oa]s?) (?:referid|mencionad|citad|supracitad)[oa]s?|supracitad[oa]s?|seguintes? (?:figura"
@@ -172,7 +180,7 @@ LANGUAGES = {
             "|el mateix"
         ),
         shows="aquest aquesta aquests aquestes això esmentat esmentada esmentats esmentades",
-        shows_by="allò(?! que)|dit[as]?(?= )",
+        shows_by="allò(?! que)|dit[as]?(?= )|aquell(?:a|s|es)?(?! (?:que|de|en))",
         sends=(
             "següents? (?:figura|exemple|taula|secció|imatge|apartat)s?|(?:apartat|capítol|secció|exemple"
             "|figura) (?:anterior|següent)|a continuació|vegeu|vegis|(?:més )?(?:amunt|avall)|a la figura"
