@@ -36,7 +36,7 @@ _CONTACT = (
     r"|\b(?:comments?|concerns?|queries|questions)\b.{0,40}\b(?:please )?(?:call|contact|e-?mail|reach out|write)\b"
     r"|\bfor (?:additional|detailed|further|more) (?:details?|information)\b|\b(?:scan|use) (?:the|this) QR\b"
     r"|\bplease (?:call|contact|phone|R\.?S\.?V\.?P)\b|\bclick here\b"
-    r"|\byou can (?:also )?(?:call|contact|e-?mail|reach) us\b"
+    r"|\byou can (?:also )?(?:call|contact|e-?mail|reach) us\b|\b(?:support us|subscrib(?:e|ing) to (?:our|us))\b"
     r"|\bzögern Sie nicht\b|\b(?:kontaktieren|besuchen) Sie\b|\bwenden Sie sich\b|\b(?:bei|für) (?:Rückf|F)ragen\b"
     r"|\bn'hésitez pas\b|\bcontactez(?:-nous)?\b|\bpour (?:plus d'informations?|tout renseignement)\b"
     r"|\bno duden? en\b|\bpóngase en contacto\b|\bcontáct(?:enos|anos)\b|\bpara (?:más|mayor) información\b"
@@ -63,6 +63,7 @@ _THANKS_AND_SIGNATURES = (
     r"|\b(?:seek|request|solicit) your (?:\w+ ){0,2}(?:approval|blessings?|cooperation|permission|support)\b"
     r"|\bpoděkova(?:t|l[ai]?)\b|\bpodziękowa(?:ć|nia)\b|\bringrazi(?:o|amo|are)\b|\bagrade[cz](?:co|emos|er|o)\b"
     r"|\bблагодар(?:ю|им|ен|ность)\b|\bteşekkür (?:ederi[mz]|etmek)\b|\btackar? (?:för|alla)\b|\b(?:ich|wir) danken?\b"
+    r"|\b(?:my|our|mi|nuestra|minha|nossa|la mia|la nostra|ma|notre) (?:\w+ ){0,2}(?:gratidão|gratitude?|gratitudine)\b"
     r"|ありがとうございま|감사합니다|\bterima kasih\b|\bcảm ơn\b|谢谢|感谢您"
 )
 _NOTICE = regex.compile(f"{_LIABILITY}|{_CONTACT}|{_THANKS_AND_SIGNATURES}", regex.IGNORECASE)

@@ -40,6 +40,9 @@ from smart_train.pairs.worth import says_something
         "Tveka inte att fråga om pumpen",
         "ポンプは予告なく変更される",
         "水泵价格恕不另行通知",
+        "Support us by subscribing to our channel of pumps",
+        "Gostaria de expressar minha gratidão aos fabricantes de bombas",
+        "Our sincere gratitude goes to the pump makers",
         "펌프는 예고 없이 바뀐다",
     ],
 )
@@ -52,6 +55,7 @@ def test_notices(text: str) -> None:
     [
         "The tenant is liable for damage by water from the pump",
         "The valve is not opened by oil but by steam",
+        "The gratitude of the mayor was a pump of gold",
         "The contact of the pump breaks at 9 bar",
         "The mayor sent his congratulations to the pump makers",
         "The tenant may seek the approval of the pump master",
