@@ -17,7 +17,7 @@ from smart_train.data.formats.tiff import read_image_pages
 from smart_train.errors import DataError
 from smart_train.inputs.encoded import encoded_image
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS, TIFF_EXTENSIONS, VIDEO_EXTENSIONS
-from smart_train.inputs.fetching import URL_SCHEMES
+from smart_train.inputs.fetching import URL_SCHEMES, path_of_address
 from smart_train.inputs.images import describe_image
 
 # Pages and pictures that nothing here can read as an image; their names are no text to be searched either. What
@@ -168,7 +168,9 @@ class References:
         return f"{file}#page={page['number']}"
 
     def _addressed(self, name: str, scheme: str, where: str) -> str | Path:
-        path = urllib.parse.urlsplit(name).path
+        path = path_of_address(name)
+        if path is None:
+            raise DataError(f"{where}: {describe_image(name)} is not a whole address; correct it")
         if scheme == "file":
             return self.below_root(urllib.request.url2pathname(path), where)
         if f"{scheme}://" not in URL_SCHEMES:

@@ -43,9 +43,20 @@ def names_video(text: str) -> bool:
 
 def _names(text: str, extensions: tuple[str, ...]) -> bool:
     if text.startswith(URL_SCHEMES):
-        path = urllib.parse.urlsplit(text).path
-        return not any(character.isspace() for character in text) and path.lower().endswith(extensions)
+        path = path_of_address(text)
+        return path is not None and path.lower().endswith(extensions)
     return text.lower().endswith(extensions) and os.path.isfile(text)
+
+
+def path_of_address(text: str) -> str | None:
+    """What an address has between its host and its query; None for a text that is not an address, such as a page that
+    begins with one ("http://[4] shows ...")."""
+    if any(character.isspace() for character in text):
+        return None
+    try:
+        return urllib.parse.urlsplit(text).path
+    except ValueError:  # brackets that do not hold an IPv6 address
+        return None
 
 
 def describe_address(text: str) -> str:

@@ -67,7 +67,10 @@ class ChatEndpoint:
         attempts: int = 5,
         wait: float = 2.0,
     ) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # brackets that do not hold an IPv6 address
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise EndpointError(f"endpoint {url!r}: must be an address such as https://host/v1")
         if parts.username or parts.password:

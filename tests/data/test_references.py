@@ -102,6 +102,7 @@ def test_pages_of_tiff_files(write_jsonl: Write, tmp_path: Path) -> None:
         *((name, "is not an address that is read .http, https, file.; download it")
           for name in ("s3://b/1.png", "az://b/1", "gs://b/1.mp4")),
         ("https://example.org/m.pdf#page=2", "is a PDF file on the web; download it"),
+        ("https://[4]/1.png", r"https://\[4\]/1.png is not a whole address; correct it"),
         ("pages/1", r'there is no file pages/1, did you mean pages/1.png\? Name it with its extension'),
         ("pages/absent", r'there is no file pages/absent. Name it with its extension, or write ."text": .pages/absent'),
         ("data:application/pdf;base64,JVBERi0=", "a data URI with data of type application/pdf; only images are read"),

@@ -33,6 +33,8 @@ def test_as_model_input_tells_text_from_images(tmp_path: Path) -> None:
     assert as_model_input("https://example.org/about") == ModelInput(text="https://example.org/about")
     for value in (str(page), page, png(), picture, "https://example.org/a.PNG?x=1", "data:image/png;base64,AA=="):
         assert as_model_input(value) == ModelInput(images=(value,))
+    for text in ("http://[4] shows the pump.png", "https://[4]/pump.png"):  # not an address
+        assert as_model_input(text) == ModelInput(text=text)
     full = {"text": "t", "image": page, "instruction": "i"}
     assert as_model_input(full) == ModelInput("t", (page,), None, "i")
     assert as_model_input({"images": [page, picture]}).images == (page, picture)

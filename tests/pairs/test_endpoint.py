@@ -104,6 +104,7 @@ def test_requests_are_paced(server: ChatServer, monkeypatch: pytest.MonkeyPatch)
     ("arguments", "message"),
     [
         (("ftp://host/v1", "m"), "endpoint 'ftp://host/v1': must be an address such as https://host/v1"),
+        (("http://[4]/v1", "m"), r"endpoint 'http://\[4\]/v1': must be an address such as https://host/v1"),
         (
             ("https://user:secret@host/v1", "m"),
             "holds a user name or password; put the key in the environment variable instead",
