@@ -14,6 +14,7 @@ from smart_train.pairs.chances import PageChances
 from smart_train.pairs.context import Contexts, is_fit, says_name, with_context
 from smart_train.pairs.doubts import has_definite_subject, holds_symbols, is_garbled
 from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
+from smart_train.pairs.joined_texts import JoinedTexts
 from smart_train.pairs.leaning import leans
 from smart_train.pairs.named_subject import is_named, refers_back
 from smart_train.pairs.page_parts import Block, Line, Parts
@@ -114,11 +115,14 @@ def add_structural_candidates(
         for text in page.parts.captions
         if not (_CUT_CAPTION.search(text) or is_unfinished(text))
     )
-    page.candidates.extend(("caption", text) for text in captions if is_balanced(text) and not leans(text))
+    page.candidates.extend(
+        ("caption", text) for text in captions if len(text) <= MAX_CHARACTERS and is_balanced(text) and not leans(text)
+    )
     page.candidates.extend(("term", text) for text in terms)
     listed = " ".join(as_words(text) for text in entries)
+    elsewhere = f" {cut} {listed} "
     page.candidates.extend(
-        ("section", text) for text in sections if as_words(text.rpartition(": ")[2]) not in f" {cut} {listed} "
+        ("section", text) for text in sections if as_words(text.rpartition(": ")[2]) not in elsewhere
     )
 
 
@@ -136,7 +140,7 @@ class Labels:
     def __init__(self, page: Page) -> None:
         blocks = page.parts.blocks
         of_words = [any(map(_is_of_words, block.lines)) for block in blocks]
-        self._bare, self._telling = (
+        bare, telling = (
             [
                 as_words(block.head)
                 for at, block in enumerate(blocks)
@@ -144,16 +148,18 @@ class Labels:
             ]
             for over in (False, True)
         )
+        self._are_several = len(bare) >= _LABELS
+        self._bare, self._telling = JoinedTexts(bare), JoinedTexts(telling)
 
     def holds(self, heading: str) -> bool:
         """Whether a heading, or that of a section, is one of several of them."""
         heading = heading.rpartition(": ")[2]
         name = as_words(heading)
         return (
-            len(self._bare) >= _LABELS
+            self._are_several
             and length_in_words(heading) <= _WORDS_OF_LABEL
-            and any(name in head for head in self._bare)
-            and not any(name in head for head in self._telling)
+            and self._bare.first(name) is not None
+            and self._telling.first(name) is None
         )
 
 
@@ -228,7 +234,7 @@ def telling_sentences(page: Page, chances: PageChances) -> Iterator[Asked]:
     under."""
     signs = Signs.of(page.parts.prose, page.parts.apart)
     contexts = Contexts(page.parts, page.heads, page.general_heads, named=bool(page.name))
-    for told in told_sentences(page.parts.prose):
+    for told in dict.fromkeys(told_sentences(page.parts.prose)):  # a page may say one thousands of times
         if not contexts.is_source(told.printed) and wholeness(told, signs) >= DOUBTFUL:
             asked = _asked(told, signs, contexts, chances, page.name)
             if asked is not None:
@@ -251,7 +257,7 @@ def _asked(told: Told, signs: Signs, contexts: Contexts, chances: PageChances, n
 def telling_lines(page: Page) -> Iterator[str]:
     """The lines of a page that stand for themselves: items of a slide, entries of a form. What a page without sentences
     can be asked for."""
-    notes = page.parts.notes.split("\n")
+    notes = set(page.parts.notes.split("\n"))
     lines = [line for line in page.parts.prose.split("\n") if line not in notes]
     return (line for line in split_lines("\n".join(lines)) if not _is_cell(line))
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import regex
 
+from smart_train.pairs.joined_texts import BlockTexts, JoinedTexts
 from smart_train.pairs.leaning import names_a_part
 from smart_train.pairs.named_subject import refers_back
 from smart_train.pairs.page_parts import Parts
@@ -56,25 +56,10 @@ _STRUCTURE = {
 _TOP, _MOST_TOP = 8, 3  # words that a page is about; so many in a sentence are enough
 _STEM, _STEMMED, _MOST_SHARED, _HEADS = 5, 4, 2, 3  # letters; the fewest of a word; shared words; headings above
 _LITTLE, _LITTLE_OF_UNSPACED = 3, 0.4  # letters of a little word; what their share is taken for without blanks
-_BEFORE = 6  # characters before a sentence that begins its paragraph: "1.2) "
+_BEFORE = 6  # a sentence that begins its paragraph has fewer characters before it: "1.2) "
 _LONGEST, _LONGEST_HEAD = 30, 12  # words; longer says no more
 _ODD = 0.2  # the largest share of odd words that counts
 _ODD_WORD = regex.compile(r"\p{L}[^\p{L}\p{M}\p{N}\s'’.\-/&+@_()]+\p{L}|^[^\p{L}\p{N}]{2,}$|\p{Ll}\p{Lu}|\p{L}\d\p{L}")
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Lines under one heading: their text, what they stand under, the nearest first."""
-
-    text: str
-    above: Sequence[str]
-
-    def begins_with(self, sentence: str) -> bool:
-        """Whether one of the paragraphs does, but for a mark or a number before it."""
-        return any(paragraph.find(sentence) in range(_BEFORE) for paragraph in self.text.split("\n"))
-
-
-_NO_BLOCK = _Block("", ())
 
 
 class PageChances:
@@ -92,10 +77,11 @@ class PageChances:
         repeated = [word for word, count in self._counts.items() if count > 1 and len(word) > 1]
         weights = {word: self._counts[word] / (self._counts[word] + 1) * rarity(word) for word in repeated}
         self._top = sorted(weights, key=lambda word: (-weights[word], word))[:_TOP]
-        self._blocks = [
-            _Block(paragraphs(block.lines), above) for block, above in zip(parts.blocks, heads, strict=False)
-        ]
-        self._heads = [as_words(block.head) for block in parts.blocks]
+        texts = [paragraphs(block.lines) for block, _ in zip(parts.blocks, heads, strict=False)]
+        self._has_text = list(map(bool, texts))
+        self._texts = BlockTexts(texts)
+        self._above = [_stems(words_of(" ".join(above[:_HEADS]))) for above in heads]
+        self._heads = JoinedTexts([as_words(block.head) for block in parts.blocks])
         sizes: Counter[float] = Counter()
         for block in parts.blocks:
             for line in block.lines:
@@ -120,11 +106,12 @@ class PageChances:
         words, tokens = words_of(sentence), tokens_of(sentence)
         unspaced = mostly_unspaced(words)
         little = sum(len(word) <= _LITTLE for word in words) / len(words)
-        block = next((block for block in self._blocks if printed in block.text), _NO_BLOCK)
+        block = next(iter(self._texts.holding(printed)), None)
+        above = self._above[block] if block is not None else set()
         return {
             "odd words": self._odd,
             "topic": min(_MOST_TOP, sum(word in words for word in self._top)),
-            "heading": min(_MOST_SHARED, len(_stems(words) & _stems(words_of(" ".join(block.above[:_HEADS]))))),
+            "heading": min(_MOST_SHARED, len(_stems(words) & above)),
             "little words": _LITTLE_OF_UNSPACED if unspaced else little,
             "length": math.log(min(_LONGEST, max(1, length_in_words(sentence)))),
             "rarest": max(map(self._rarity, words)) / self._most,
@@ -132,7 +119,7 @@ class PageChances:
             "named": named,
             "weak heading": weak_head,
             "back": refers_back(sentence),
-            "inside": not block.begins_with(printed),
+            "inside": block is None or not self._texts.begins(block, printed, _BEFORE),
             "mixed print": self._mixed,
             "paragraphs": self._paragraphs,
             "blocks": math.log1p(len(self._parts.blocks)),
@@ -156,8 +143,8 @@ class PageChances:
 
     def _has_text_under(self, head: str) -> bool:
         words = as_words(head)
-        place = next((place for place, over in enumerate(self._heads) if words in over), None)
-        return place is not None and any(block.text for block in self._blocks[place : place + 2])
+        place = self._heads.first(words)
+        return place is not None and any(self._has_text[place : place + 2])
 
     def _mean_rarity(self, words: Sequence[str]) -> float:
         return sum(map(self._rarity, words)) / len(words) / self._most

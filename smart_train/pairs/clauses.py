@@ -24,12 +24,17 @@ def clauses_of(paragraph: str) -> list[str] | None:
     if _STOPPED.search(paragraph) or len(_LETTER.findall(paragraph)) <= len(_OTHER_LETTER.findall(paragraph)):
         return None
     clauses: list[str] = []
+    enough = False  # whether the last clause has so many words: a long one is not counted again for each part
     for part in _BLANK.split(paragraph.strip()):
         before = clauses[-1] if clauses else ""
-        short = min(length_in_words(part), length_in_words(before)) < _LEAST
+        short = length_in_words(part) < _LEAST
+        if not (short or enough):
+            enough = length_in_words(before) >= _LEAST
+            short = not enough
         foreign = not _LETTER.match(part) or not _LETTER.match(before[-1:])  # a number or a foreign name ends no clause
         if before and (short or foreign or _GOES_ON.match(part)):
             clauses[-1] = f"{before} {part}"
         else:
             clauses.append(part)
+            enough = False
     return clauses

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import regex
 
 from smart_train.data.formats.pdf import bookmarks
 from smart_train.pairs.words import as_words, clean, without_numbering
@@ -14,9 +15,11 @@ from smart_train.pairs.words import as_words, clean, without_numbering
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
-# "name . . . . 12, 14" and "name, 12, 14": an entry of an index or of a table of contents
-_ENTRY = re.compile(r"^(?P<term>\S.*?)(?:(?:\s*\.){3,}\s*|,\s+|\s+)(?P<numbers>\d+(?:,\s*\d+)*)$")
-_LEADERS = re.compile(r"(?:\s*\.){3,}\s*\d")
+# "name . . . . 12, 14" and "name, 12, 14": an entry of an index or of a table of contents. It is
+# read from its end, "(?r)": from its beginning, each of a thousand dots would be tried as the first that leads to them.
+_ENTRY = regex.compile(r"(?r)^(?P<term>\S.*?)(?:(?:\s*\.){3,}\s*|,\s+|\s+)(?P<numbers>\d+(?:,\s*\d+)*)$")
+_LEADERS = regex.compile(r"(?:\.\s*){3}\d")
+_IN_BRACKETS_AT_END = regex.compile(r"(?r)\s*\([^)]*\)$")
 _LEAST_LINES = 8  # of a listing
 _IN_ORDER = 0.8  # of neighbouring entries are in order where all are: columns and wrapped entries break it
 _FOUND = 0.4  # of the entries are found where they point; others were changed, or wrapped
@@ -51,9 +54,9 @@ def is_listing(number: int, lines: Sequence[str], pages: Mapping[int, str], page
     return _named_pages(number, entries, pages) >= max(_LEAST_FOUND, share * len(entries))
 
 
-def _term(match: re.Match[str]) -> str:
+def _term(match: regex.Match[str]) -> str:
     """The words of an entry, without what an index has in brackets after them: the page need not repeat that."""
-    return re.sub(r"\s*\([^)]*\)$", "", match["term"]).strip(" .,")
+    return _IN_BRACKETS_AT_END.sub("", match["term"], count=1).strip(" .,")
 
 
 def _rising(values: Sequence[Any]) -> bool:
@@ -68,13 +71,17 @@ def _named_pages(number: int, entries: Sequence[tuple[str, int]], pages: Mapping
     agreeing: defaultdict[int, list[int]] = defaultdict(list)
     for term, printed in entries:
         words = as_words(without_numbering(term))
-        near = range(printed - _FRONT_MATTER, printed + _FRONT_MATTER + 1)
-        told = [place for place in near if place != number and place in pages] if words.strip() else []
+        told = [place for place in _near(printed) if place != number and place in pages] if words.strip() else []
         holding = [place for place in told if words in pages[place]]
         if len(holding) <= max(3, len(told) / 4):
             for place in holding:
                 agreeing[place - printed].append(printed)
     return max((len(named) for named in agreeing.values() if len(set(named)) >= _LEAST_PAGES), default=0)
+
+
+def _near(printed: int) -> range:
+    """The pages that a printed number may mean."""
+    return range(printed - _FRONT_MATTER, printed + _FRONT_MATTER + 1)
 
 
 def read_bookmarks(pdf: PdfDocument) -> Iterator[tuple[int, int, str]]:
@@ -110,8 +117,8 @@ def read_index(listings: Sequence[Sequence[str]], pages: Mapping[int, str]) -> I
             term = _term(match)
             entries.append((int(match["numbers"]), term, as_words(term)))
     votes = Counter(
-        number - printed for printed, _, words in entries for number, text in pages.items()
-        if abs(number - printed) <= _FRONT_MATTER and words.strip() and words in text
+        number - printed for printed, _, words in entries if words.strip()
+        for number in _near(printed) if words in pages.get(number, "")
     )  # fmt: skip
     if not votes:
         return

@@ -24,6 +24,7 @@ from smart_train.pairs.generic_headings import (
     is_over_sources,
     is_vague,
 )
+from smart_train.pairs.joined_texts import BlockTexts
 from smart_train.pairs.page_parts import Parts
 from smart_train.pairs.paragraphs import paragraphs
 from smart_train.pairs.words import as_words, is_unspaced, length_in_words, without_numbering, words_of
@@ -35,6 +36,7 @@ _LEAST_LETTERS = 3
 _LOOKED_AT = 400  # characters; no longer heading is put before anything
 _MOST_OF_QUERY = 400  # characters
 _REPEATED = 3  # pages that a heading is printed on
+_MOST_OVER = 20  # headings over a text that are looked at, from the nearest on; real documents have fewer levels
 _FIRST_PAGES = 3
 _CONTINUED = regex.compile(
     r"\s*[(\[](?:continued|cont['’.]?d?\.?|continuación|cont\.|suite|fortsetzung|forts\.|segue|продолжение|続き|续)[)\]]\s*$",
@@ -143,8 +145,9 @@ class _Over:
         self._printed = [(size, head) for size, head in self._printed if size >= large > 0]
 
     def heads(self) -> list[str]:
-        """All of them, the nearest first."""
-        return [*(head for _, head in reversed(self._printed)), *self._path]
+        """The nearest of them, the nearest first."""
+        printed = (head for _, head in reversed(self._printed[-_MOST_OVER:]))
+        return [*printed, *self._path][:_MOST_OVER]
 
 
 class _Outline:
@@ -207,10 +210,12 @@ class Contexts:
         heads: of each block of the page, see `heads_of_pages`. general: see `general_heads_of_pages`.
         named: whether the document's name will stand before them; else a wider heading does.
         """
-        self._general, self._named = general, named
-        self._blocks = [
-            (paragraphs(block.lines), list(above)) for block, above in zip(parts.blocks, heads, strict=False)
-        ]
+        self._general, self._named, self._heads = general, named, heads
+        self._texts = BlockTexts([paragraphs(block.lines) for block, _ in zip(parts.blocks, heads, strict=False)])
+        # What does not depend on a sentence is found out once.
+        self._fit: dict[str, str | None] = {}  # by heading: without its marks, where it is fit to be asked with
+        self._nearest: dict[int, tuple[str, str] | None] = {}  # by block, see `_nearest_of`
+        self._under: dict[str, tuple[int | None, bool]] = {}  # by sentence, see `_under_what`
 
     def over(self, sentence: str, printed: str = "") -> str | None:
         """The heading that says what a sentence is about; empty where the sentence has its words, None where there is
@@ -219,19 +224,16 @@ class Contexts:
         Args:
             printed: the sentence as it stands on the page, where that differs ("However, ..."), see `Told`.
         """
-        above = self._above(printed or sentence)
-        if not above or any(other != above[0] for other in above):
+        block, _ = self._under_what(printed or sentence)
+        if block is None:
             return None
-        fit = [head for head in map(without_marks, above[0]) if is_fit(head)]
-        if not fit:
+        if block not in self._nearest:
+            self._nearest[block] = self._nearest_of(block)
+        nearest = self._nearest[block]
+        if nearest is None:
             return None
-        said, nearest = set(words_of(sentence)), fit[0]
-        if said.issuperset(words_of(nearest)):
-            return ""
-        if (is_vague(nearest) or not self._named) and not _QUESTION.search(nearest):
-            wider = _wider(fit[1:], nearest)
-            return f"{wider}{_WIDER}{nearest}" if wider else nearest
-        return nearest
+        alone, with_wider = nearest
+        return "" if set(words_of(sentence)).issuperset(words_of(alone)) else with_wider
 
     def is_general(self, head: str) -> bool:
         """Whether a heading is over many pages, so that it does not say what a sentence of this one is about."""
@@ -239,14 +241,39 @@ class Contexts:
 
     def is_source(self, printed: str) -> bool:
         """Whether a sentence, as it stands on the page, stands in a list of sources, among thanks, or in a licence."""
-        above = self._above(printed)
-        return bool(above) and all(
-            bool(heads) and (is_over_sources(heads[0]) or any(map(is_over_licence, heads))) for heads in above
-        )
+        _, is_source = self._under_what(printed)
+        return is_source
 
-    def _above(self, printed: str) -> list[list[str]]:
-        """What each block with a sentence stands under."""
-        return [above for text, above in self._blocks if printed in text]
+    def _under_what(self, printed: str) -> tuple[int | None, bool]:
+        """The first block with a sentence, or None where there is none, or others stand under other headings; and
+        whether all of them stand under sources or a licence."""
+        if printed not in self._under:
+            blocks = self._texts.holding(printed)
+            above = [self._heads[block] for block in blocks]
+            one = bool(above) and all(other == above[0] for other in above)
+            is_source = bool(above) and all(map(_are_over_sources, above))
+            self._under[printed] = (blocks[0] if one else None, is_source)
+        return self._under[printed]
+
+    def _nearest_of(self, block: int) -> tuple[str, str] | None:
+        """The nearest heading over a block that is fit to be asked with, alone and as it is asked: with a wider one
+        before it where it says too little; None where there is none."""
+        for head in self._heads[block]:
+            if head not in self._fit:
+                shown = without_marks(head)
+                self._fit[head] = shown if is_fit(shown) else None
+        fit = [shown for head in self._heads[block] if (shown := self._fit[head]) is not None]
+        if not fit:
+            return None
+        nearest = fit[0]
+        if (is_vague(nearest) or not self._named) and not _QUESTION.search(nearest):
+            wider = _wider(fit[1:], nearest)
+            return nearest, f"{wider}{_WIDER}{nearest}" if wider else nearest
+        return nearest, nearest
+
+
+def _are_over_sources(heads: Sequence[str]) -> bool:
+    return bool(heads) and (is_over_sources(heads[0]) or any(map(is_over_licence, heads)))
 
 
 def _wider(heads: Iterable[str], nearest: str) -> str:

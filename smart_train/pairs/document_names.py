@@ -54,7 +54,7 @@ def titles_of(
     named = _AROUND.sub("", named).strip()
     titles = [named] if named and not _TEMPLATE.search(named) and _is_of(named, first) else []
     titles += [title for title in printed if not is_beside_title(title)]
-    counts = Counter(text for page in running for text in set(page) if length_in_words(text) >= _TITLE_WORDS)
+    counts = Counter(text for page in running for text in dict.fromkeys(page) if length_in_words(text) >= _TITLE_WORDS)
     text, count = next(iter(counts.most_common(1)), ("", 0))
     if count >= max(_TITLE_PAGES, _TITLE_SHARE * len(pages)) and not is_beside_title(text):
         titles.append(text)

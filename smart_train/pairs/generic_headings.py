@@ -56,7 +56,8 @@ _UNSPACED_WORDS = (
     r"|重要提示|提示|备注|说明|其他|其它|其余|其他の|重要|はじめに|おわりに|序文|序論|要約|まとめ|結論|考察|結果|背景|例|付録|参考|文献"
     r"|謝辞|目次|注意|その他|事項|事项|今後|課題|研究|一般的な|一般|一些|常见|主要|基本|情報|信息|设定|設定|の|に関する|与|和|及|的|と|・"
 )
-_UNSPACED = re.compile(rf"(?:{_UNSPACED_WORDS})+|その他の.{{1,12}}|其他的?.{{1,12}}")
+_UNSPACED_LIST = _UNSPACED_WORDS.split("|")
+_UNSPACED_OTHERS = re.compile(r"その他の.{1,12}|其他的?.{1,12}")
 _UNSPACED_WORD = re.compile(_UNSPACED_WORDS)
 _SOURCES_WORDS = """
 references reference bibliography literature acknowledgements acknowledgments acknowledgement literatur quellen
@@ -85,6 +86,7 @@ _OTHERS = regex.compile(
     r"|(?:その他|他の|ほかの|其他|其它|其余|更多).*|.*[のい]他の.*",
     regex.IGNORECASE,
 )
+_LOOKED_AT = 400  # characters; no longer heading is asked, or put before anything
 _ENOUGH_WORDS, _ENOUGH_LETTERS = 3, 24  # of its own, in a heading that says what it is about; two long words may do
 _UNSPACED_PER_WORD = 7 / 3  # characters
 # What generators of references write over the entries of every class and file.
@@ -137,16 +139,33 @@ _PLACEHOLDER = re.compile(
 
 def is_generic(heading: str) -> bool:
     """Whether a heading says nothing of its page: "Key findings", "Introduction et motivation", "Chapter 4"."""
+    if len(heading) > _LOOKED_AT:  # some patterns would take very long for it
+        return False
     text = without_numbering(heading).strip(" .:*")
     if (
         _PATTERN.fullmatch(text)
         or is_placeholder(text)
         or is_generated(text)
         or is_over_sources(text)
-        or _UNSPACED.fullmatch(text.replace(" ", ""))
+        or _is_generic_unspaced(text.replace(" ", ""))
     ):
         return True
     return all(word in _NOTHING_OF_ITS_OWN or word.isdigit() for word in words_of(text))
+
+
+def _is_generic_unspaced(text: str) -> bool:
+    """The same of a heading in a script without blanks."""
+    return _UNSPACED_OTHERS.fullmatch(text) is not None or _is_made_of_words(text)
+
+
+def _is_made_of_words(text: str) -> bool:
+    """Whether a text is words without blanks that say nothing. Some of them are two others together, so a pattern would
+    try twice as many divisions for each such word that a heading has more."""
+    ends = {0}
+    for place in range(len(text)):
+        if place in ends:
+            ends.update(place + len(word) for word in _UNSPACED_LIST if text.startswith(word, place))
+    return text != "" and len(text) in ends
 
 
 def is_placeholder(heading: str) -> bool:
@@ -181,10 +200,10 @@ def is_one_of_others(heading: str) -> bool:
 
 def is_over_sources(heading: str) -> bool:
     """Whether a list of sources stands under a heading, or thanks to people."""
-    text = without_numbering(heading).strip(" .:*").lower()
+    text = without_numbering(heading[:_LOOKED_AT]).strip(" .:*").lower()
     return text in _SOURCES or _LIST_OF_SOURCES.fullmatch(text) is not None
 
 
 def is_over_licence(heading: str) -> bool:
     """Whether the text of a well-known licence stands under a heading, as it does in many documents."""
-    return _LICENCE.fullmatch(heading.strip(" .:*")) is not None
+    return _LICENCE.fullmatch(heading[:_LOOKED_AT].strip(" .:*")) is not None

@@ -17,7 +17,7 @@ _HEAD_WORDS = 10  # at most; longer ones are running text in large print
 def items_under(parts: Parts) -> Iterator[str]:
     """`heading: item` of each item that is as whole as a line must be, in order. One with a label of its own ("Valves:
     open") or in the small print of notes is left out."""
-    notes = parts.notes.split("\n")
+    notes = set(parts.notes.split("\n"))
     for block in parts.blocks:
         head = without_numbering(block.head).strip(" .:。：")
         if is_generic(head) or is_broken(head) or len(words_of(head)) > _HEAD_WORDS:

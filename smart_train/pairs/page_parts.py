@@ -37,9 +37,8 @@ _CAPTION_UNSPACED = re.compile(
     r"^(?:[図图圖表]\s*|[\[<〈]?(?:그림|표)\s*)\d+(?:[.‐‑–-]\d+)*[\]>〉]?\s*[.:：]?\s*(?=\S)"
 )
 # The letter that the text layer has for an item's mark of a font of signs: "エ loans".
-_WRONG_MARK = regex.compile(
-    r"(?<!\S)[\p{Katakana}\p{Hiragana}\p{Bopomofo}](?=\s\p{Latin})(?!.*[\p{Katakana}\p{Hiragana}\p{Bopomofo}]{2})"
-)
+_WRONG_MARK = regex.compile(r"(?<!\S)[\p{Katakana}\p{Hiragana}\p{Bopomofo}](?=\s\p{Latin})")
+_LAST_WORD_OF_THESE = regex.compile(r"(?r)[\p{Katakana}\p{Hiragana}\p{Bopomofo}]{2}")
 _CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
 _WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text
 _ENOUGH_TEXT = 0.02  # of a document's characters, in lines of words, are enough to measure its print by them
@@ -61,8 +60,15 @@ Line = TextLine
 
 def as_read(page: PageText) -> list[Line]:
     """The lines of a page as words; empty for a scanned page."""
-    lines = (replace(line, text=_WRONG_MARK.sub("•", clean(line.text)), lead=clean(line.lead)) for line in page.lines)
+    lines = (replace(line, text=_with_marks(clean(line.text)), lead=clean(line.lead)) for line in page.lines)
     return [line for line in lines if line.text]
+
+
+def _with_marks(text: str) -> str:
+    """A line with the marks of items instead of the letters that stand for them. Where words of such letters follow,
+    they are letters."""
+    word = _LAST_WORD_OF_THESE.search(text)
+    return _WRONG_MARK.sub("•", text, pos=word.start() if word else 0)
 
 
 def body_size(pages: Iterable[Sequence[Line]]) -> float:
@@ -134,6 +140,7 @@ def parts_of(lines: Sequence[Line], body: float, titles: Collection[str] = ()) -
     parts, place = Parts([], [], "", blocks=[Block("")]), 0
     parts.apart = frozenset(pair for line in lines for pair in line.apart)
     prose: list[Line] = []
+    longest = max(map(len, titles), default=0)
     mostly_bold = sum(line.bold for line in lines) > _MOSTLY_BOLD * len(lines)
     while place < len(lines):
         line = lines[place]
@@ -157,7 +164,7 @@ def parts_of(lines: Sequence[Line], body: float, titles: Collection[str] = ()) -
             caption, place = _read_caption(lines, place, match.end())
             parts.captions.append(caption)
             parts.blocks.append(Block(""))
-        elif under := _stop_of_head(lines, place, titles, look_at_print=not mostly_bold):
+        elif under := _stop_of_head(lines, place, titles, longest, look_at_print=not mostly_bold):
             parts.blocks.append(Block(" ".join(item.text for item in lines[place:under])))
             place = under
         elif lead := _lead(lines, place):
@@ -175,11 +182,16 @@ def parts_of(lines: Sequence[Line], body: float, titles: Collection[str] = ()) -
     return parts
 
 
-def _stop_of_head(lines: Sequence[Line], place: int, titles: Collection[str], *, look_at_print: bool) -> int | None:
+def _stop_of_head(
+    lines: Sequence[Line], place: int, titles: Collection[str], longest: int, *, look_at_print: bool
+) -> int | None:
     """The place after a heading in the print of the text that begins at `place`: lines that are a bookmark's title, or
-    bold lines that running text stands under; None where there is none."""
+    bold lines that running text stands under; None where there is none.
+
+    Args:
+        longest: characters of the longest of `titles`.
+    """
     text = ""
-    longest = max(map(len, titles), default=0)
     for stop in range(place + 1, min(place + _HEAD_LINES, len(lines)) + 1):
         text = f"{text} {lines[stop - 1].text}".strip()
         if len(text) > longest + _NUMBERING:
@@ -190,8 +202,9 @@ def _stop_of_head(lines: Sequence[Line], place: int, titles: Collection[str], *,
         return None
     if place and not _SENTENCE_END.search(lines[place - 1].text) and not ends_on_purpose(lines, place - 1):
         return None
-    end = next((end for end in range(place, len(lines)) if not lines[end].bold), len(lines))
-    if end == len(lines) or end - place > _BOLD_LINES:
+    looked_at = range(place, min(place + _BOLD_LINES + 1, len(lines)))
+    end = next((end for end in looked_at if not lines[end].bold), None)
+    if end is None:
         return None
     stop = next((stop for stop in range(place + 1, end) if ends_on_purpose(lines, stop - 1)), end)
     text = " ".join(line.text for line in lines[place:stop])

@@ -14,6 +14,8 @@ _AROUND_A_NAME = re.compile(
 )
 _OVERLOADED = re.compile(r"\s*(?:\(\))?\s*(?:\[\d+/\d+\])?$")
 _FILE_AND_PAGE = re.compile(r"[\w./+-]+\.\w{1,4}\s\d+")
+_MOST_ABOVE = 6  # headings that one stands under; real documents have fewer
+_MOST_CHARACTERS = 240  # of a heading that is asked
 _MOST_WORDS = 8  # of a heading that others stand under; longer ones are running text in large print
 
 
@@ -42,8 +44,10 @@ def of_headings(pages: Sequence[Sequence[tuple[float, str]]]) -> list[tuple[int,
     page_headings = []
     for page, headings in enumerate(pages):
         for size, text in headings:
-            above = [(other, title) for other, title in above if other > size]
-            page_headings += [(page, joined) for joined in _joined([title for _, title in reversed(above)], text)]
+            while above and above[-1][0] <= size:
+                above.pop()
+            nearest = [title for _, title in reversed(above[-_MOST_ABOVE:])]
+            page_headings += [(page, joined) for joined in _joined(nearest, text)]
             above.append((size, text))
     return page_headings
 
@@ -51,10 +55,16 @@ def of_headings(pages: Sequence[Sequence[tuple[float, str]]]) -> list[tuple[int,
 def _joined(above: Sequence[str], heading: str) -> list[str]:
     """The heading with each one above it that says something, from the nearest on: its page may not have the words of
     that one. None of what generators of references write."""
+    if len(heading) > _MOST_CHARACTERS:
+        return []
     text = _OVERLOADED.sub("", without_numbering(heading)).strip(" :")
     if not text or _FILE_AND_PAGE.fullmatch(text) or is_generated(text):
         return []
-    titles = [_AROUND_A_NAME.sub("", without_numbering(title)).strip(" :") for title in above]
+    titles = [
+        _AROUND_A_NAME.sub("", without_numbering(title)).strip(" :")
+        for title in above
+        if len(title) <= _MOST_CHARACTERS
+    ]
     return [
         f"{title}: {text}"
         for title in titles

@@ -46,7 +46,7 @@ _COUNTED = re.compile(  # what stands after an ordinal
     r"|Auflage|Geburtstag|Jahrestag|Klasse|Lebensjahr)"
 )
 _ABBREVIATION = 20  # characters, more than any has
-_ADDRESS = regex.compile(r"\S+@\S+\.\p{L}")  # cut at one of its stops by the end of a line
+_ADDRESS = regex.compile(r"\S[^\s@]*+@\S+\.\p{L}")  # cut at one of its stops by the end of a line
 # Where letters have no capitals, a small one of another script may begin a sentence: "설치. apt upgrade".
 _UNCASED_END = regex.compile(r"\p{Lo}[\p{M}]*[.!?]$")
 _STOP_INSIDE = regex.compile(r"\p{L}{3}[.!?] \p{L}")  # a line of two texts
@@ -72,7 +72,7 @@ _NOTE_INSIDE = re.compile(
     r"^(?:Note|Warning|Caution|Important|Tip)(?=[A-Z][a-z])"
     r"|(?:^|\s)(?:NOTES?|SOURCES?|Notes?|Sources?|Quelle|Fuente|Fonte|Источник):\s"
 )
-_NOTE_MARK = re.compile(r"\W*(?:[a-z]|[*†‡§])\W*$")
+_NOTE_MARK = re.compile(r"\W*[a-z]\W*$|[^\w*†‡§]*[*†‡§]\W*$")
 # Not the number of a footnote, but a share.
 _BEGINS = re.compile(r"[\"'(\[¿¡«„]*(?:[^\W\d_]|\d+(?:[.,]\d+)?\s?%)")
 _GLUED = re.compile(r"[^\W\d_]{4}\)?\. [^\W\d_A-Z]")  # two sentences, or an entry of a glossary and the next
@@ -207,6 +207,8 @@ def split_lines(prose: str) -> list[str]:
     goes on below."""
     lines = []
     for line in _without_marks(prose):
+        if len(line) > MAX_OF_LINE:  # some patterns would take very long for it
+            continue
         fewest = LINE_CHARACTERS if mostly_unspaced(words_of(line)) else LINE_WORDS[0]
         if (
             line.endswith((":", ","))
@@ -226,7 +228,6 @@ def split_lines(prose: str) -> list[str]:
             and is_balanced(line)
             and not _BULLET.search(line)
             and not _CODE.search(line)
-            and len(line) <= MAX_OF_LINE
         )
         if whole and _alphabetic(line) >= _ALPHABETIC_LINE and says_something(line, head=False):
             lines.append(line.rstrip(FULL_STOPS + " ;"))

@@ -11,7 +11,7 @@ _LEAST_LINES = 4
 _TABULAR, _NUMBERS = 0.5, 0.3  # shares: of lines with numbers on such a page; of a line's words
 _BETWEEN_ENTRIES = regex.compile(r"\p{Ll} \d{1,3} \p{Lu}")
 _PRICES = regex.compile(r"[%\p{Sc}].*[%\p{Sc}]")
-_ENDS_IN_NUMBER = regex.compile(r"\d[\d.,%)*]*\W*$")
+_ENDS_IN_NUMBER = regex.compile(r"\d\W*$")
 
 
 def is_tabular(parts: Parts) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 import regex
 
@@ -19,7 +20,7 @@ from smart_train.pairs.doubts import (
     is_noun_with_clause,
     is_outline,
 )
-from smart_train.pairs.words import as_words, is_alphabetic, is_unspaced, words_of
+from smart_train.pairs.words import is_alphabetic, is_unspaced, words_of
 
 DOUBTFUL = 0.35  # a sentence that is worth less is not asked
 _SHORT = 10  # words; of shorter ones, twice as many are fragments
@@ -174,9 +175,24 @@ def wholeness(told: Told, signs: Signs) -> float:
 
 def holds_apart(text: str, apart: frozenset[str]) -> bool:
     """Whether a text goes over a blank on the paper, as cells and columns do that were read as one line."""
-    words = as_words(text)
-    # Without blanks between words, only the blank itself tells the pair from the same characters in a row.
-    return any(as_words(pair) in words and (pair in text or not any(map(is_unspaced, pair))) for pair in apart)
+    words = words_of(text) if apart else []
+    return any(
+        # Without blanks between words, only the blank itself tells the pair from the same characters in a row.
+        pair in text or not any(map(is_unspaced, pair))
+        for length, pairs in _by_length(apart).items()
+        for place in range(len(words) - length + 1)
+        for pair in pairs.get(tuple(words[place : place + length]), ())
+    )
+
+
+@lru_cache(maxsize=2)  # each text of a page is compared with the same pairs, of which it may have thousands
+def _by_length(apart: frozenset[str]) -> dict[int, dict[tuple[str, ...], list[str]]]:
+    """Pairs by their words, and these by their number."""
+    pairs: dict[int, dict[tuple[str, ...], list[str]]] = {}
+    for pair in sorted(apart):
+        if words := words_of(pair):
+            pairs.setdefault(len(words), {}).setdefault(tuple(words), []).append(pair)
+    return pairs
 
 
 def repeats(text: str) -> bool:

@@ -13,9 +13,12 @@ from smart_train.data.formats.pdf_hyphens import whole_words
 _JOINERS = "\u200c\u200d"  # in Persian and in Indic scripts they belong to the spelling
 BULLETS = "\uf02d\uf06c\uf06e\uf076\uf0a7\uf0a8\uf0b7\uf0d8\uf0e0\uf0fc"  # items' marks of Symbol and Wingdings
 # A vowel or sign of Khmer before the letter below the line, which is spelt first: fonts draw them in any order.
-_KHMER_SIGN_FIRST = re.compile("([\u17b6-\u17d1\u17dd]+)((?:\u17d2[\u1780-\u17b3])+)")
+_KHMER_SIGN_FIRST = re.compile("(?<![\u17b6-\u17d1\u17dd])([\u17b6-\u17d1\u17dd]+)((?:\u17d2[\u1780-\u17b3])+)")
+# Here and below, a run is tried from its first sign only.
 # Burmese: vowels above the letter are spelt before those below it and before the dot, "u" before the ring.
-_BURMESE_ABOVE_FIRST = re.compile("([\u102f\u1030\u1037]+)([\u102d\u102e\u1032]+)|(\u1036)([\u102f\u1030])")
+_BURMESE_ABOVE_FIRST = re.compile(
+    "(?:(?<![\u102f\u1030\u1037])|(?<=\u1036[\u102f\u1030]))([\u102f\u1030\u1037]+)([\u102d\u102e\u1032]+)|(\u1036)([\u102f\u1030])"
+)
 _LIGATURES = {"\x1b": "ff", "\x1c": "fi", "\x1d": "fl", "\x1e": "ffi", "\x1f": "ffl"}  # in TeX's T1 encoding
 REPLACEMENT = "\ufffd"  # what stands for a character that nobody can name
 ACCENTS = {

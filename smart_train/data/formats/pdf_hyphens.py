@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+import regex
+
 HYPHENS = "\x02\ufffe"  # left by pdfium where a hyphen ends a line
-_HYPHENATED = re.compile(rf"(\S*)[{HYPHENS}]\s*(\w*)")
+# From the beginning of a word, or from where the last match ended: else each letter of a long word would be tried.
+_HYPHENATED = regex.compile(rf"(?:(?<!\S)|\G)(\S*)[{HYPHENS}]\s*([\p{{L}}\p{{N}}_]*)")
 # Words before which a hyphen stands for what follows: "Vor- und Nachteile".
 SUSPENDING = frozenset(
     ("and", "bis", "bzw", "e", "ed", "eller", "en", "et", "i", "ja", "och", "oder", "of", "og", "or", "ou", "sowie")
@@ -19,7 +22,7 @@ def whole_words(raw: str) -> str:
     return _HYPHENATED.sub(_rejoined, raw)
 
 
-def _rejoined(match: re.Match[str]) -> str:
+def _rejoined(match: regex.Match[str]) -> str:
     before, after = match.groups()
     if after.lower() in SUSPENDING:
         return f"{before}- {after}"

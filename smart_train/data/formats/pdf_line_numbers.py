@@ -117,10 +117,13 @@ def _columns(numbers: Sequence[_Number]) -> Iterator[list[_Number]]:
 
 def _texts(textpage: PdfTextPage, lines: Sequence[ShownLine], column: Sequence[_Number]) -> Iterator[_Printed]:
     """The printed lines of a page, without the numbers of a column."""
+    by_line: dict[int, list[_Number]] = {}
+    for number in column:
+        by_line.setdefault(number.line, []).append(number)
     for at, (shown, _) in enumerate(lines):
         starts = [0, *(match.end() for match in _DIVIDED.finditer(shown)), len(shown)]
         for start, stop in pairwise(starts):
-            ends = [number for number in column if number.line == at and start <= number.start < stop]
+            ends = [number for number in by_line.get(at, ()) if start <= number.start < stop]
             if ends:
                 start, stop = (ends[0].stop, stop) if ends[0].start == start else (start, ends[0].start)
             if shown[start:stop].strip():

@@ -40,7 +40,7 @@ _DARK = 250  # of 255: a lighter point is paper
 # Numbers, a letter or a sign after a word of three letters, a stop or a closing bracket. Raised letters after d are
 # seldom marks: "XIXe", "Mme".
 _MARKED = re.compile(
-    r"(?:[^\W\d_]{2}[^\W\d_]|[.,;:!?)\]”»])(?P<mark>\d{1,3}(?:[,–-]\d{1,3})*|[a-d](?!\w)|\*+|[†‡]+)(?!\d|[.,]\d)"
+    r"(?:[^\W\d_]{2}[^\W\d_]|[.,;:!?)\]”»])(?P<mark>\d{1,3}(?:[,–-]\d{1,3}){0,19}|[a-d](?!\w)|\*+|[†‡]+)(?!\d|[.,]\d)"
 )
 _ALWAYS_MARKS = "†‡"
 _RAISED_SIZE, _RAISED = 0.8, 0.15  # of the size of the character before, at most and at least
@@ -145,12 +145,14 @@ def _lines(
     gone = hidden | taken | accents | marks
     for place in blanks_before(Glyphs(textpage, characters), objects):
         pieces[place] = f" {pieces[place]}"
+    firsts = sorted(to_the_left)
     start = 0
     for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
         places = range(start, start + len(raw))
         start = places.stop + 2
         yield [(place, pieces[place]) for place in places if place not in gone]
-        yield from (line for first, line in to_the_left.items() if first in range(places.start, start))
+        here = firsts[bisect_left(firsts, places.start) : bisect_left(firsts, start)]
+        yield from (to_the_left[first] for first in here)
 
 
 def _footnote_marks(textpage: PdfTextPage, shown: str, places: Sequence[int]) -> set[int]:
