@@ -15,7 +15,7 @@ from smart_train.pairs.context import Contexts, is_fit, says_name, with_context
 from smart_train.pairs.doubts import has_definite_subject, holds_symbols, is_garbled
 from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
 from smart_train.pairs.joined_texts import JoinedTexts
-from smart_train.pairs.leaning import leans
+from smart_train.pairs.leaning import leans, links
 from smart_train.pairs.named_subject import is_named, refers_back
 from smart_train.pairs.page_parts import Block, Line, Parts
 from smart_train.pairs.paragraphs import is_unfinished
@@ -244,13 +244,18 @@ def telling_sentences(page: Page, chances: PageChances) -> Iterator[Asked]:
 def _asked(told: Told, signs: Signs, contexts: Contexts, chances: PageChances, name: str) -> Asked | None:
     text, weak = told.text, False
     above = contexts.over(text, told.printed)
+    query = with_context(text, above or "", name)
+    linked = links(text)
+    if linked and above is None and query == text:
+        return None
     bare = told.bare or has_definite_subject(text)
     if bare or refers_back(text) or not is_named(text, signs.cases, capitals_name=signs.capitals_name):
         if above is None and told.bare:
             return None
         weak = above is None or (above != "" and (contexts.is_general(above) or is_vague(above)))
-    query = with_context(text, above or "", name)
-    chance = chances.of_sentence(text, told.printed or text, weak_head=weak, named=says_name(query, name))
+    chance = chances.of_sentence(
+        text, told.printed or text, weak_head=weak, named=says_name(query, name), linked=linked
+    )
     return Asked("sentence", query, text, chance)
 
 

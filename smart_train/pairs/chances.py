@@ -41,6 +41,7 @@ _SENTENCE = {
     "mixed print": -4.07,
     "paragraphs": -0.21,
     "blocks": 0.2,
+    "linked": -0.76,
 }
 _STRUCTURE = {
     "constant": -3.58,
@@ -91,18 +92,22 @@ class PageChances:
         self._paragraphs = math.log1p(parts.prose.count("\n") + 1)
         self._odd, self._mixed = _share_odd(parts), _share_mixed(parts)
 
-    def of_sentence(self, sentence: str, printed: str, *, weak_head: bool, named: bool) -> float:
+    def of_sentence(self, sentence: str, printed: str, *, weak_head: bool, named: bool, linked: bool) -> float:
         """Args:
         printed: the sentence as it stands on the page. weak_head: a heading has to say what it is about, and there is
-            none, or a general or vague one. named: it is asked with the name of its document.
+            none, or a general or vague one. named: it is asked with the name of its document. linked: it opens with
+            what ties it to the one before, see `links`.
         """
-        return _chance(_SENTENCE, self.signs_of_sentence(sentence, printed, weak_head=weak_head, named=named))
+        signs = self.signs_of_sentence(sentence, printed, weak_head=weak_head, named=named, linked=linked)
+        return _chance(_SENTENCE, signs)
 
     def of_structure(self, kind: str, text: str, query: str, *, named: bool) -> float:
         """The same of a heading, a caption, an item or a line, as `query` asks for it."""
         return _chance(_STRUCTURE, self.signs_of_structure(kind, text, query, named=named))
 
-    def signs_of_sentence(self, sentence: str, printed: str, *, weak_head: bool, named: bool) -> dict[str, float]:
+    def signs_of_sentence(
+        self, sentence: str, printed: str, *, weak_head: bool, named: bool, linked: bool
+    ) -> dict[str, float]:
         words, tokens = words_of(sentence), tokens_of(sentence)
         unspaced = mostly_unspaced(words)
         little = sum(len(word) <= _LITTLE for word in words) / len(words)
@@ -125,6 +130,7 @@ class PageChances:
             "blocks": math.log1p(len(self._parts.blocks)),
             "capitals": sum(token[0].isupper() for token in tokens[1:]) / len(tokens),
             "elsewhere": names_a_part(words),
+            "linked": linked,
         }
 
     def signs_of_structure(self, kind: str, text: str, query: str, *, named: bool) -> dict[str, float]:

@@ -11,17 +11,20 @@ from collections.abc import Iterable
 import regex
 
 from smart_train.pairs.dropped_subject import drops_subject
-from smart_train.pairs.pointing import end_of_showing, points_out
+from smart_train.pairs.pointing import end_of_showing, opens_with_link, points_out
 from smart_train.pairs.words import words_of
 
 # A sentence that opens so speaks of what stands before it.
 _POINTING_WORDS = """
-again also another both everyone finally furthermore he hence here however it its moreover neither otherwise see she so
-instead likewise nevertheless nonetheless other others
-similar similarly such that their then there therefore these they this
-those thus whereas yet and but or indeed now
+he here it its others see she such that their these they this those
 """
 _POINTING = frozenset(_POINTING_WORDS.split())
+# One that opens so goes on from what stands before it; with its heading it may say enough.
+_LINKING_WORDS = """
+again also and another both but everyone finally furthermore hence however indeed instead likewise moreover neither
+nevertheless nonetheless now or other otherwise similar similarly so then there therefore thus whereas yet
+"""
+_LINKING_FIRST = frozenset(_LINKING_WORDS.split())
 # The same: "First, it allows", "For example, one", "In addition, the".
 _LINKING = re.compile(
     r"(?:as a|for|in|on the)\s\w+,\s|(?:better|worse) (?:still|yet)\b|to be (?:fair|honest|sure)\b"
@@ -44,12 +47,15 @@ _FIRST_WORD = regex.compile(r"[\p{L}\p{M}]+,\s(?!\p{Lu})")
 _LINK = regex.compile(
     r"(?:(?:above all|accordingly|additionally|at the same time|besides|vor allem|avant tout|sobre todo|прежде всего"
     r"|(?:perhaps )?(?:more|most) (?:importantly|interestingly|notably|surprisingly)"
-    r"|consequently|furthermore|hence|however|in addition|moreover|nevertheless"
-    r"|nonetheless|therefore|thus"
-    r"|cependant|de plus|en outre|en conséquence|enfin|néanmoins|par ailleurs|par conséquent|toutefois"
-    r"|además|asimismo|no obstante|por consiguiente|por lo tanto|por tanto|sin embargo"
-    r"|inoltre|pertanto|tuttavia|contudo|no entanto|porém|portanto"
-    r"|впрочем|кроме того|однако|следовательно|таким образом|при этом),\s"
+    r"|also|alternatively|as a result|consequently|finally|for (?:example|instance)|furthermore|hence|however"
+    r"|in (?:addition|fact|other words)|instead|likewise|moreover|nevertheless|nonetheless|on the contrary|similarly"
+    r"|therefore|thus|beispielsweise|zum beispiel"
+    r"|cependant|de plus|en (?:conséquence|effet|outre)|enfin|néanmoins|par (?:ailleurs|conséquent|exemple)|toutefois"
+    r"|además|asimismo|en consecuencia|es decir|finalmente|no obstante|por (?:consiguiente|ejemplo|lo tanto|tanto)"
+    r"|sin embargo|ad esempio|in altri termini|inoltre|per esempio|pertanto|tuttavia"
+    r"|além disso|assim|contudo|no entanto|ou seja|por (?:conseguinte|exemplo|isso)|porém|portanto"
+    r"|впрочем|кроме того|например|однако|следовательно|таким образом|при этом),\s"
+    r"|(?:note|recall|remember) that\s"
     r"|(?:但是|不过|此外|另外|同时|因此|所以|然而|しかし|また|さらに|従って|したがって)[,、]\s?|(?:그러나|따라서|또한|한편),?\s)"
     r"(?=\p{L})",
     regex.IGNORECASE,
@@ -216,18 +222,21 @@ def leans(sentence: str, *, under_heading: bool = False) -> bool:
     """Whether a sentence speaks of the one before, or of another place of its document.
 
     Args:
-        under_heading: a heading may say what a bare subject is of.
+        under_heading: a heading may say what a bare subject is of, and what a sentence goes on from, see `links`.
     """
     words = words_of(sentence)
-    opens = (
-        words
-        and words[0] in _POINTING
-        or any(pattern.match(sentence) for pattern in (_LINKING, _FIRST_WORD, _ONE_OF_SEVERAL))
-    )
+    opens = words and words[0] in _POINTING or _ONE_OF_SEVERAL.match(sentence)
     points = _demonstrates(sentence) or _SENT_ELSEWHERE.search(sentence)
-    bare = not under_heading and has_bare_subject(sentence)
+    alone = under_heading or not (has_bare_subject(sentence) or links(sentence))
     near = any(word in _PRONOUNS for word in words[:_NEAR_THE_BEGINNING])
-    return bool(opens or points or bare or near or points_out(sentence, words) or drops_subject(sentence))
+    return bool(opens or points or not alone or near or points_out(sentence, words) or drops_subject(sentence))
+
+
+def links(sentence: str) -> bool:
+    """Whether a sentence opens with what ties it to the one before: "But", "For example,", "Recently,"."""
+    words = words_of(sentence)
+    opens = words and words[0] in _LINKING_FIRST or _LINKING.match(sentence) or _FIRST_WORD.match(sentence)
+    return bool(opens) or opens_with_link(sentence, words)
 
 
 def has_bare_subject(sentence: str) -> bool:

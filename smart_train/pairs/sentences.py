@@ -11,7 +11,7 @@ import regex
 from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.pairs.clauses import clauses_of
 from smart_train.pairs.doubts import ends_with_authors, is_entry_of_sources, is_garbled, is_glued_after_end
-from smart_train.pairs.leaning import has_bare_subject, leans, without_link, without_pointer
+from smart_train.pairs.leaning import has_bare_subject, leans, links, without_link, without_pointer
 from smart_train.pairs.wholeness import Told
 from smart_train.pairs.words import is_alphabetic, is_small, is_unspaced, length_in_words, tokens_of, words_of
 from smart_train.pairs.worth import says_something
@@ -110,7 +110,7 @@ def mostly_unspaced(words: Sequence[str]) -> bool:
 
 def split_sentences(prose: str) -> list[str]:
     """The texts of `told_sentences` that need no heading."""
-    return [told.text for told in told_sentences(prose) if not told.bare]
+    return [told.text for told in told_sentences(prose) if not (told.bare or links(told.text))]
 
 
 def told_sentences(prose: str) -> list[Told]:

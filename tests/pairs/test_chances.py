@@ -25,7 +25,7 @@ def chances(prose: str = PROSE, head: str = "Cutting gneiss") -> PageChances:
 
 
 def of_sentence(text: str = TOLD, **options: bool) -> dict[str, float]:
-    return chances().signs_of_sentence(text, text, **{"weak_head": False, "named": False, **options})
+    return chances().signs_of_sentence(text, text, **{"weak_head": False, "named": False, "linked": False, **options})
 
 
 def test_the_signs_of_a_sentence() -> None:
@@ -48,6 +48,7 @@ def test_the_signs_of_a_sentence() -> None:
         "inside": False,
         "mixed print": 0.0,
         "elsewhere": False,
+        "linked": False,
     }
 
 
@@ -88,7 +89,7 @@ def test_the_signs_of_headings() -> None:
 def test_a_chance_is_the_logistic_of_the_weighted_signs() -> None:
     judged = chances()
     for weights, signs, chance in (
-        (module._SENTENCE, of_sentence(), judged.of_sentence(TOLD, TOLD, weak_head=False, named=False)),
+        (module._SENTENCE, of_sentence(), judged.of_sentence(TOLD, TOLD, weak_head=False, named=False, linked=False)),
         (
             module._STRUCTURE,
             judged.signs_of_structure("heading", "Cutting gneiss", "Cutting gneiss", named=False),
@@ -99,7 +100,7 @@ def test_a_chance_is_the_logistic_of_the_weighted_signs() -> None:
         total = weights["constant"] + sum(weights[name] * value for name, value in signs.items())
         assert chance == pytest.approx(1 / (1 + math.exp(-total))) and 0 < chance < 1
     plain, weak, named = (
-        judged.of_sentence(TOLD, TOLD, weak_head=weak, named=named)
+        judged.of_sentence(TOLD, TOLD, weak_head=weak, named=named, linked=False)
         for weak, named in ((False, False), (True, False), (False, True))
     )
     assert weak < plain < named
@@ -121,7 +122,7 @@ def test_words_of_parts_of_a_document_in_several_languages(text: str, part: bool
 def of_lines(*lines: Line, printed: str = "Gneiss of Lyon is cut wet.") -> dict[str, float]:
     parts = Parts([], [], paragraphs(lines), blocks=[Block("Cutting", list(lines))])
     judged = PageChances(parts, [["Cutting"]], lambda word: 1.0, 1.0)
-    return judged.signs_of_sentence(printed[:-1], printed, weak_head=False, named=False)
+    return judged.signs_of_sentence(printed[:-1], printed, weak_head=False, named=False, linked=False)
 
 
 def test_bold_print_in_the_middle_of_a_paragraph_shows_two_texts_joined() -> None:

@@ -80,7 +80,7 @@ def test_headings_are_made_words_once(monkeypatch: pytest.MonkeyPatch) -> None:
     judged = PageChances(page_of_blocks(), heads, lambda word: 1.0, 1.0)
     monkeypatch.setattr(chances, "words_of", counted)
     for at in range(BLOCKS):
-        judged.signs_of_sentence(sentence(at), sentence(at), weak_head=False, named=True)
+        judged.signs_of_sentence(sentence(at), sentence(at), weak_head=False, named=True, linked=False)
     assert made == [sentence(at) for at in range(BLOCKS)]
 
 

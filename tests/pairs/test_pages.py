@@ -193,7 +193,7 @@ def test_sentences_that_lean_on_others_are_left_out_or_ranked_below() -> None:
         "iron rusts within a year. In particular, seals must match the diameter. Both pumps stand empty in winter. "
         "Address: Main Street 7 in Linz City: the old one is closed. The pump of iron is mended by hand."
     )
-    assert split_sentences(prose) == ["The pump of iron is mended by hand"]
+    assert split_sentences(prose) == ["A pump of iron rusts within a year", "The pump of iron is mended by hand"]
     leaning = "Iron pumps rust where these touch salt water. Iron pumps break where hard ice presses on iron."
     page = Page("a.pdf", 0, as_words(leaning), Parts([], [], leaning))
     chances = PageChances(page.parts, [], lambda word: 1.0, 1.0)

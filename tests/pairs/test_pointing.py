@@ -13,7 +13,7 @@ from smart_train.pairs.doubts import (
     is_formality,
     is_noun_with_clause,
 )
-from smart_train.pairs.leaning import leans
+from smart_train.pairs.leaning import leans, links
 from smart_train.pairs.named_subject import refers_back
 from smart_train.pairs.page_parts import Line, parts_of
 from smart_train.pairs.sentences import split_sentences
@@ -49,7 +49,7 @@ from smart_train.pairs.words import as_words
     ],
 )
 def test_what_points_to_another_place_leans(sentence: str) -> None:
-    assert leans(sentence, under_heading=True)
+    assert leans(sentence, under_heading=True) or links(sentence)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_what_points_to_another_place_leans(sentence: str) -> None:
     ],
 )
 def test_what_only_looks_like_it_stands_alone(sentence: str) -> None:
-    assert not leans(sentence, under_heading=True)
+    assert not (leans(sentence, under_heading=True) or links(sentence))
 
 
 def test_one_of_two_that_were_told_refers_back() -> None:

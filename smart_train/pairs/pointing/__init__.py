@@ -1,5 +1,5 @@
 """Words that point out of a sentence, by language."""
 
-from smart_train.pairs.pointing.matching import end_of_showing, points_out, presupposes
+from smart_train.pairs.pointing.matching import end_of_showing, opens_with_link, points_out, presupposes
 
-__all__ = ["end_of_showing", "points_out", "presupposes"]
+__all__ = ["end_of_showing", "opens_with_link", "points_out", "presupposes"]

@@ -48,27 +48,39 @@ class _Sentence:
     def points_out(self, language: _Patterns) -> bool:
         text = self.printed if language.printed else self.text
         if (
-            self.words[0] in language.opens
-            or not language.near.isdisjoint(self.words[:_NEAR_THE_BEGINNING])
+            not language.near.isdisjoint(self.words[:_NEAR_THE_BEGINNING])
             or not language.shows.isdisjoint(self.showing)
-            or (language.opens_with is not None and language.opens_with.match(text))
             or (language.sends is not None and language.sends.search(text))
         ):
             return True
+        return self._is_shown(language, text)
+
+    def opens(self, language: _Patterns) -> bool:
+        text = self.printed if language.printed else self.text
+        opens_with = language.opens_with is not None and language.opens_with.match(text)
+        return self.words[0] in language.opens or bool(opens_with)
+
+    def _is_shown(self, language: _Patterns, text: str) -> bool:
         shown = language.shows_by.search(text) if language.shows_by else None
         return shown is not None and shown.start() < (self.end if language.printed else len(" ".join(self.showing)))
 
 
 def points_out(sentence: str, words: list[str]) -> bool:
-    """Whether a sentence speaks of the one before, or of another place of its document.
+    """Whether a sentence speaks of what another one names, or of another place of its document.
 
     Args:
         words: of the sentence.
     """
-    by_script, by_words = languages_of_script(sentence, words), languages_of(words)
-    if not words or not (by_script or by_words):
-        return False
-    return _told(by_script, by_words, _Sentence(sentence, words).points_out)
+    return _does(sentence, words, _Sentence.points_out)
+
+
+def opens_with_link(sentence: str, words: list[str]) -> bool:
+    """Whether a sentence opens with what ties it to the one before.
+
+    Args:
+        words: of the sentence.
+    """
+    return _does(sentence, words, _Sentence.opens)
 
 
 def presupposes(sentence: str, words: list[str]) -> bool:
@@ -102,6 +114,14 @@ def end_of_showing(sentence: str) -> int:
         return end
     blank = sentence.find(" ", end - 1)
     return len(sentence) if blank < 0 else blank
+
+
+def _does(sentence: str, words: list[str], does: Callable[[_Sentence, _Patterns], bool]) -> bool:
+    by_script, by_words = languages_of_script(sentence, words), languages_of(words)
+    if not words or not (by_script or by_words):
+        return False
+    looked_at = _Sentence(sentence, words)
+    return _told(by_script, by_words, lambda language: does(looked_at, language))
 
 
 def _told(by_script: list[str], by_words: list[str], does: Callable[[_Patterns], bool]) -> bool:
