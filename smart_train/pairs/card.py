@@ -9,20 +9,21 @@ from typing import Any
 from huggingface_hub import DatasetCardData
 
 from smart_train.pairs.settings import TEST, PairReport, PairSettings
+from smart_train.utils.counts import counted
 from smart_train.utils.defaults import CHUNK_TOKENS
 from smart_train.utils.markdown import plain
 
 CARD = "README.md"
 _SOURCES = {
     "title": "the largest print of a document's first page",
-    "bookmark": "a bookmark that points to the page",
-    "heading": "print larger than the running text",
-    "caption": "the caption of a figure or table",
-    "term": "an entry of the document's index that names only this page",
-    "section": "a heading with the one that it stands under, where it does not suffice alone",
-    "sentence": "a sentence whose words the page repeats and other pages lack",
-    "item": "an item of a list with the heading that it stands under",
-    "line": "a line of a page without sentences (a slide, a form, a table)",
+    "bookmark": "the document's name and a bookmark that points to the page",
+    "heading": "the document's name and larger print than the running text, or a bold line over some",
+    "caption": "the document's name and the caption of a figure or table",
+    "term": "the document's name and an entry of its index that names only this page",
+    "section": "the document's name and a heading with the one that it stands under, where it does not suffice alone",
+    "sentence": "the document's name, the heading that stands over a sentence, and the sentence",
+    "item": "the document's name and an item of a list with the heading that it stands under",
+    "line": "the document's name and a line that stands for itself (of a slide, a form)",
     "written": "written by a vision model that saw the page",
 }
 
@@ -61,7 +62,7 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
         [row["document"], row["part"], row["pages"], row["queries"], row["sha256"]] for row in report.documents
     ]
     sections = [
-        f"# Queries and pages of {len(report.documents)} PDF documents",
+        f"# Queries and pages of {_files(report)}",
         "Made by `smart-train make-pairs`. `train.jsonl` and `held_out.jsonl` have the columns `query`, `positive` "
         f"({_POSITIVE[settings.pages_as]}), `query_id`, `document_id` ({_IDS[settings.pages_as]}) "
         "and `kind`; `corpus.jsonl` lists all held-out pages that a search may find."
@@ -92,6 +93,16 @@ def _sections(report: PairReport, settings: PairSettings, method: Mapping[str, A
     ]
 
 
+def _files(report: PairReport) -> str:
+    """`2 PDF files and 1 office, web or book file`."""
+    pdf = sum(str(row["document"]).lower().endswith(".pdf") for row in report.documents)
+    numbers = [
+        (pdf, "PDF file", "PDF files"),
+        (len(report.documents) - pdf, "office, web or book file", "office, web and book files"),
+    ]
+    return " and ".join(counted(*number) for number in numbers if number[0])
+
+
 def _method(method: Mapping[str, Any], settings: PairSettings, report: PairReport) -> str:
     form = f"Pages were drawn at {settings.dpi} dpi."
     if settings.pages_as == "text":
@@ -108,10 +119,11 @@ def _method(method: Mapping[str, Any], settings: PairSettings, report: PairRepor
         )
     return (
         f"{drawn} were taken from its own text, with no model. The name of the document and the heading that a text "
-        "stands under are put before it, where there are any. Labels are derived, not judged: the words of the text "
-        "itself are on its page and on no other page of the set. It therefore quotes the page. This rewards reading "
-        "more than understanding, and says little about questions that people would ask in their own words. By the "
-        f"signs of its page, a query is worth asking with a chance of {settings.least_chance:g} or more."
+        "stands under are put before it, where they are known and the text lacks their words. Labels are derived, not "
+        "judged: the words of the text itself are on its page and on no other page of the set. It therefore quotes the "
+        "page. This rewards reading more than understanding, and says little about questions that people would ask in "
+        "their own words. By the signs of its page, a query is worth asking with a chance of "
+        f"{settings.least_chance:g} or more."
         + "".join(
             f" None of the {name} part is: its queries are those from {bound:.2f} on."
             for name, bound in report.lowered.items()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from smart_train.cli import main
+from smart_train.pairs.pointing.languages import LANGUAGES
 from tests.runs import OVERRIDES, TINY
 
 pytest.importorskip("pypdfium2")
@@ -109,3 +110,12 @@ def test_three_commands_from_pdf_files_to_ranked_pages(
     pages = [path.relative_to("pairs/pages").as_posix() for path in Path("pairs/pages").rglob("*.png")]
     ranked = [hit["document_id"] for hit in found["hits"]]
     assert len(ranked) == min(10, len(pages)) and set(ranked) <= set(pages) and Path("pages.index").is_dir()
+
+
+def test_the_languages_that_it_names_are_those_that_are_known() -> None:
+    text = " ".join((ROOT / "docs" / "own-documents.md").read_text().split())
+    told = re.search(r"those of English, of (\d+) other European .*? and of (\d+) of Asia and Africa \((.*?)\)", text)
+    assert told is not None
+    elsewhere = told[3].split(", ")
+    assert set(elsewhere) <= set(LANGUAGES) and len(elsewhere) == int(told[2])
+    assert 1 + int(told[1]) + len(elsewhere) == len(LANGUAGES)

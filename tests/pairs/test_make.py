@@ -185,6 +185,8 @@ def test_the_card(manuals: Path, tmp_path: Path) -> None:
     for expected in (
         "| held_out | 1 | 3 | 3 | 6 |",
         "sub/gamma.pdf",
+        "# Queries and pages of 3 PDF files\n",
+        "| sentence | the document's name, the heading that stands over a sentence, and the sentence |",
         "Split by document (seed 0)",
         "As stated when it",
     ):

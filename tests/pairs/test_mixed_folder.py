@@ -91,6 +91,8 @@ def test_every_file_is_read_or_named_and_counts_add_up(mixed: Path, tmp_path: Pa
     by_name = {row["document"]: row for row in report.documents}
     assert by_name["sub dir/table of costs.xlsx"]["queries"] and by_name["NOTES.MD"]["queries"]
     assert (tmp_path / "made" / "pages" / "-slides.pptx" / "page-00001.png").is_file()
+    card = (tmp_path / "made" / "README.md").read_text()
+    assert "\n# Queries and pages of 3 PDF files and 5 office, web and book files\n" in card
     called = len(calls(soffice))
     again = make_pairs(mixed, tmp_path / "made", SETTINGS, ocr_engine=READER, show_progress_bar=False)
     assert again.again and again.files == report.files
