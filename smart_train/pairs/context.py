@@ -262,7 +262,7 @@ class Contexts:
             if head not in self._fit:
                 shown = without_marks(head)
                 self._fit[head] = shown if is_fit(shown) else None
-        fit = [shown for head in self._heads[block] if (shown := self._fit[head]) is not None]
+        fit = [fitting for head in self._heads[block] if (fitting := self._fit[head]) is not None]
         if not fit:
             return None
         nearest = fit[0]
