@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import regex
 
+from smart_train.pairs.form_text import is_field
 from smart_train.pairs.wholeness import repeats, says_again
 from smart_train.pairs.words import words_of
 
@@ -22,6 +23,12 @@ _CELLS = regex.compile(
     r"|www\.|^\p{Han}{1,4}(?: \p{Han}{1,6})+(?:$|:)|\p{Lu}\p{Ll}+/ \p{Lu}|\b7→|↦|%\p{L}"
     r"|\b(\p{Lu}\p{Ll}{3,}) \1 \p{Lu}\p{Ll}+ \p{Lu}|(?:\S·\S.*){3}"
     r"|\d{3} \d{3}$|\b[Ss]ee (?:also|pages?|sections?|instructions)\b"
+)
+# Two headings of numbered parts, which stand side by side: "Part XI Assets Part XII Reporting".
+_TWO_PARTS = regex.compile(
+    r"^(Part|Section|Step|Chapter|Teil|Abschnitt|Kapitel|Schritt|Partie|Chapitre|Étape|Parte|Sección|Capítulo|Paso|Sezione"
+    r"|Capitolo|Часть|Раздел|Глава|Шаг) [IVXLC\d]+[A-Z]?\b.{3,}"
+    r"(?<!\b(?:a|and|de|in|of|to|und|y|zu|et|и|с|к))\s\1 [IVXLC\d]+\b"
 )
 # Possessive, because "A. B. C. and others" can be divided in many ways, all of which would be tried.
 # It goes on: a comma, or a word that needs the next one; two sentences, or the end of one and a name; two slogans.
@@ -54,7 +61,8 @@ _CUT_AFTER_SENTENCE = regex.compile(r"^(?:\S+\s){3,}\S*\p{Ll}{4}\.\s\p{Lu}.*[^.!
 
 
 def is_broken(head: str) -> bool:
-    """Whether a heading is cells put together, an address, or holds no word; a longer text is not one."""
+    """Whether a heading is cells put together, a field of a form, an address, or holds no word; a longer text is not
+    one."""
     if len(head) > _MOST_CHARACTERS:
         return True
     words = words_of(head)
@@ -67,6 +75,8 @@ def is_broken(head: str) -> bool:
         apart = len(words) >= _LEAST_PIECES and short > _SET_APART * len(words)
         if apart or max(letters, default=0) < _WORD_LETTERS:
             return True
+    if is_field(head) or _TWO_PARTS.search(head):
+        return True
     if _CELLS.search(head) or _GOES_ON.search(head) or _CUT_AFTER_SENTENCE.search(head):
         return True
     return repeats(head) or says_again(head)

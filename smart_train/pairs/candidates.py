@@ -13,6 +13,7 @@ from smart_train.pairs.broken_headings import begins_small, is_beside_title, is_
 from smart_train.pairs.chances import PageChances
 from smart_train.pairs.context import Contexts, is_fit, says_name, with_context
 from smart_train.pairs.doubts import has_definite_subject, holds_symbols, is_garbled
+from smart_train.pairs.form_text import is_field
 from smart_train.pairs.generic_headings import is_generic, is_placeholder, is_vague
 from smart_train.pairs.joined_texts import JoinedTexts
 from smart_train.pairs.leaning import leans, links
@@ -200,6 +201,8 @@ def is_telling(kind: Kind, query: str, number: int = 1) -> bool:
     if kind in ("heading", "section", "item", "line") and (is_unfinished(head) or labels > 1):
         return False
     if kind == "heading" and begins_small(head):
+        return False
+    if kind in ("item", "line") and is_field(head):
         return False
     # The rest of a sentence in large print, not the name of something in a program.
     if kind == "section" and head[0].islower() and head[-1] in '.!?"”»':

@@ -16,6 +16,7 @@ import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.pairs.broken_headings import is_beside_title, is_broken
+from smart_train.pairs.form_text import is_field
 from smart_train.pairs.generic_headings import (
     is_generated,
     is_generic,
@@ -261,7 +262,7 @@ class Contexts:
         for head in self._heads[block]:
             if head not in self._fit:
                 shown = without_marks(head)
-                self._fit[head] = shown if is_fit(shown) else None
+                self._fit[head] = shown if is_fit(shown) and not is_field(head) else None  # "12 Main Street"
         fit = [fitting for head in self._heads[block] if (fitting := self._fit[head]) is not None]
         if not fit:
             return None

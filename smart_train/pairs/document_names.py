@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from smart_train.pairs.broken_headings import is_beside_title
 from smart_train.pairs.context import is_whole, without_marks
+from smart_train.pairs.form_text import without_address
 from smart_train.pairs.generic_headings import is_generic
 from smart_train.pairs.page_parts import Line, Parts
 from smart_train.pairs.words import as_words, is_unspaced, length_in_words, without_numbering, words_of
@@ -35,7 +36,7 @@ _NUMBERED = re.compile(
 
 def name_of(titles: Sequence[str]) -> str:
     """The first title that is whole; empty where none is."""
-    names = map(without_marks, titles)
+    names = map(without_address, map(without_marks, titles))
     return next((name for name in names if is_whole(name, *_MOST_OF_NAME)), "")
 
 

@@ -36,7 +36,7 @@ from smart_train.utils.locks import beside, only_one
 if TYPE_CHECKING:
     from smart_train.pairs.round_trip import RoundTrip
 
-FORMAT = 13  # raise it when the same files and settings would give other pairs
+FORMAT = 14  # raise it when the same files and settings would give other pairs
 NO_TEXT = "hardly any text"
 NOTHING_TO_ASK = "nothing of its own that is likely worth asking"
 NO_PAGE_FOUND = "not found by its queries"

@@ -39,6 +39,9 @@ _CAPTION_UNSPACED = re.compile(
 # The letter that the text layer has for an item's mark of a font of signs: "エ loans".
 _WRONG_MARK = regex.compile(r"(?<!\S)[\p{Katakana}\p{Hiragana}\p{Bopomofo}](?=\s\p{Latin})")
 _LAST_WORD_OF_THESE = regex.compile(r"(?r)[\p{Katakana}\p{Hiragana}\p{Bopomofo}]{2}")
+# A circle before an item, as a typewriter or a font of signs has it; and the word of many languages.
+_CIRCLE = re.compile(r"o\s(?=[^\W_])")
+_O_INSIDE = re.compile(r"(?<=[^\W\d_][\s,])o(?=\s[^\W\d_])")
 _CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
 _WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text
 _ENOUGH_TEXT = 0.02  # of a document's characters, in lines of words, are enough to measure its print by them
@@ -61,7 +64,8 @@ Line = TextLine
 def as_read(page: PageText) -> list[Line]:
     """The lines of a page as words; empty for a scanned page."""
     lines = (replace(line, text=_with_marks(clean(line.text)), lead=clean(line.lead)) for line in page.lines)
-    return [line for line in lines if line.text]
+    read = [line for line in lines if line.text]
+    return list(map(_with_circle, read)) if _has_circles([line.text for line in read]) else read
 
 
 def _with_marks(text: str) -> str:
@@ -69,6 +73,19 @@ def _with_marks(text: str) -> str:
     they are letters."""
     word = _LAST_WORD_OF_THESE.search(text)
     return _WRONG_MARK.sub("•", text, pos=word.start() if word else 0)
+
+
+def _has_circles(texts: Sequence[str]) -> bool:
+    """Whether "o" is the mark of items on a page: several lines begin with it by itself, and in fewer it is a word, as
+    it is in Portuguese or Polish."""
+    first = sum(_CIRCLE.match(text) is not None for text in texts)
+    return first > max(1, sum(len(_O_INSIDE.findall(text)) for text in texts))
+
+
+def _with_circle(line: Line) -> Line:
+    if not _CIRCLE.match(line.text):
+        return line
+    return replace(line, text=f"•{line.text[1:]}", lead=f"•{line.lead[1:]}" if line.lead else "")
 
 
 def body_size(pages: Iterable[Sequence[Line]]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from smart_train.pairs.form_text import is_declaration
 from smart_train.pairs.generic_headings import is_generic
 from smart_train.pairs.notices import is_notice
 from smart_train.pairs.words import tokens_of, words_of
@@ -99,8 +100,13 @@ def says_something(text: str, *, head: bool) -> bool:
 
 
 def is_boilerplate(text: str) -> bool:
-    """Whether a text is what a licence, a publisher or a program writes, or marks of a markup language."""
-    return _BOILERPLATE.search(text) is not None or _MARKUP.search(text) is not None or is_notice(text)
+    """Whether a text is what a licence, a publisher, a form or a program writes, or marks of a markup language."""
+    return (
+        _BOILERPLATE.search(text) is not None
+        or _MARKUP.search(text) is not None
+        or is_notice(text)
+        or is_declaration(text)
+    )
 
 
 def is_filler_page(prose: str) -> bool:
