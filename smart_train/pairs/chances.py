@@ -41,7 +41,7 @@ _SENTENCE = {
     "mixed print": -4.07,
     "paragraphs": -0.21,
     "blocks": 0.2,
-    "linked": -0.76,
+    "linked": -1.0,
 }
 _STRUCTURE = {
     "constant": -3.58,
