@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import datasets
 from datasets import (
     Dataset,
     DatasetDict,
@@ -29,6 +30,7 @@ from datasets.exceptions import DatasetNotFoundError, DatasetsError
 from smart_train.errors import DataError, Unreachable, did_you_mean
 from smart_train.utils.text_files import READ_ERRORS, plain_name
 
+Json = getattr(datasets, "Json", None)  # older versions have no such type, and refuse these files
 BUILDERS = {".parquet": "parquet", ".json": "json", ".arrow": "arrow", ".feather": "arrow", ".tar": "webdataset"}
 _OF_WEBDATASET = "__key__"  # a column that no other files have
 _POOL = 4  # rows fetched for each that a streamed sample keeps
@@ -203,11 +205,16 @@ def _encoded(features: Features) -> Features:
 
 def _encoded_feature(feature: Any) -> Any:
     """The same, also of lists and mappings that hold images. Of sound, videos and PDF files too: the library decodes
-    every column of a row that is looked at, with libraries of its own that need not be there."""
-    if getattr(feature, "decode", None) is True:
+    every column of a row that is looked at, with libraries of its own that need not be there. Columns with values of
+    several types stay decoded: the library keeps these as JSON, which would be read as their text."""
+    if getattr(feature, "decode", None) is True and not _is_json(feature):
         return dataclasses.replace(feature, decode=False)
     if isinstance(feature, Mapping):
         return {name: _encoded_feature(part) for name, part in feature.items()}
     if isinstance(feature, List):
         return List(_encoded_feature(feature.feature), length=feature.length)
     return feature
+
+
+def _is_json(feature: Any) -> bool:
+    return Json is not None and isinstance(feature, Json)
