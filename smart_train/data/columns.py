@@ -34,15 +34,20 @@ _SHOWN = ("image", "page_image", "video")  # a text beside one of these belongs 
 # `columns: positional`: the rest are query, positive and negatives in their order, as in sentence-transformers.
 POSITIONAL = "positional"
 _NOT_BY_POSITION = ("query_image", "text", "query_id", "document_id", "instruction", "task", "score", "scores", "grade")
-_LABELS = ("label", "labels")
+# What such columns say of a pair is looked at in `formats/labels.py`.
+LABELS = ("label", "labels", "gold_label", "esci_label")
+JUDGEMENTS = ("relevance", "relevance_label", "rel", "relevant", "is_relevant", "is_duplicate", "is_match")
+LIKENESS = ("similarity", "similarity_score", "relatedness_score", "sts_score", "cosine_similarity")
+_COUNTED = ("id", "_id", "idx", "index", "qid", "pid", "did", "docid", "doc_id", "pair_id", "__index_level_0__")
 # What others call these columns. Too many things are called so to read them unasked: a message suggests them.
 _LIKELY_NAMES = {
     "query": ("question", "query_text", "instruction", "prompt", "input", "sentence1", "premise", "caption", "txt",
-              "q_text"),
+              "q_text", "问题", "查询"),
     "query_image": ("q_img",),  # of MegaPairs, as are t_img and hns
-    "positive": ("pos", "page", "image_path", "img_path", "img", "images", "file_name", "answer", "response", "output",
-                 "passage", "context", "chosen", "sentence2", "hypothesis", "jpg", "jpeg", "png", "webp", "t_img"),
-    "negatives": ("neg", "hard_negatives", "hard_negative", "rejected", "rejected_response", "hns"),
+    "positive": ("pos", "page", "image_path", "img_path", "img", "file_name", "answer", "response", "output",
+                 "images", "passage", "context", "chosen", "sentence2", "hypothesis", "jpg", "jpeg", "png", "webp",
+                 "t_img", "图片", "回答", "答案", "正例"),
+    "negatives": ("neg", "hard_negatives", "hard_negative", "rejected", "rejected_response", "hns", "负例"),
 }  # fmt: skip
 _WORDS_OF_A_NAME = 4
 _NUMBERED_NEGATIVE = re.compile(r"negative_(\d+)")
@@ -130,7 +135,7 @@ def find_columns(
                     f"columns: {_listed(available)}"
                 )
     names = KNOWN_NAMES if query_required else {**KNOWN_NAMES, **_DOCUMENT_NAMES}
-    taken = {name for theirs in given.values() for name in ([theirs] if isinstance(theirs, str) else theirs)}
+    taken = mapped_columns(given)
     columns: dict[str, Any] = {
         ours: given.get(ours) or next((name for name in candidates if name in available and name not in taken), None)
         for ours, candidates in names.items()
@@ -142,7 +147,7 @@ def find_columns(
             raise DataError(
                 f"{source}: no column for {ours!r} (looked for {', '.join(names[ours])}); columns: "
                 f"{_listed(available)}. Name it in the recipe: columns: {{{_suggested(available, columns, ours)}}}"
-                + (f"; or columns: {POSITIONAL} to use them in their order" if len(available) > 1 else "")
+                + (_in_their_order(available, columns) if query_required else "")
             )
     shown = not query_required and "positive" not in given and columns["positive"] in _SHOWN
     if shown and "text" in available:
@@ -152,6 +157,12 @@ def find_columns(
     if "negatives" not in given:
         negatives += _numbered_negatives(available)
     return Columns(negatives=tuple(negatives), **columns)
+
+
+def mapped_columns(given: ColumnMap | str | None) -> set[str]:
+    """The source's columns that a map names."""
+    theirs = given.values() if isinstance(given, Mapping) else ()
+    return {name for names in theirs for name in ([names] if isinstance(names, str) else names)}
 
 
 def list_columns(given: ColumnMap | str | None) -> set[str]:
@@ -168,23 +179,61 @@ def _suggested(available: Collection[str], columns: Mapping[str, Any], missing: 
     """The map to write: the column that is likely meant, of each that was not found. Documents need no query."""
     wanted = (missing,) if missing == "positive" and columns["query"] is None else tuple(_LIKELY_NAMES)
     pairs = []
-    for ours, likely in ((ours, _LIKELY_NAMES[ours]) for ours in wanted):
-        name = next((name for name in likely if name in available), None)
+    for ours in wanted:
+        name = _likely(ours, available)
         if columns[ours] is None and (name is not None or ours == missing):
             pairs.append(f"{ours}: {name or 'NAME'}")
     return ", ".join(pairs)
 
 
+def _likely(ours: str, available: Collection[str]) -> str | None:
+    return next((name for name in _LIKELY_NAMES[ours] if name in available), None)
+
+
+def _in_their_order(available: Sequence[str], columns: Mapping[str, Any]) -> str:
+    """The advice to use columns by their position, where their names say nothing else."""
+    try:
+        order = _by_position("", available)
+    except DataError:
+        return ""
+    meant = {ours: columns[ours] or _likely(ours, available) for ours in ("query", "positive", "negatives")}
+    if any(meant[ours] not in (None, order[ours]) for ours in ("query", "positive")):
+        return ""
+    known = any(name is not None for name in meant.values())
+    if known and any(name != meant["negatives"] for name in order.get("negatives", ())):
+        return ""  # what is beside a known query and positive is rather something else than a negative
+    return f"; or columns: {POSITIONAL} to use them in their order"
+
+
 def _by_position(source: str, available: Sequence[str]) -> dict[str, str | list[str]]:
-    """The map that follows from the order of columns. Those with a name for something else keep their meaning; labels
-    have none here."""
-    reserved = {name for ours in _NOT_BY_POSITION for name in KNOWN_NAMES[ours]} | {*_LABELS}
+    """The map that follows from the order of columns. Those with a name for something else keep their meaning; ids and
+    labels have none here.
+
+    Raises:
+        DataError: fewer than two columns are left, the first row was taken for their names, or the order contradicts
+            the names.
+    """
+    reserved = {name for ours in _NOT_BY_POSITION for name in KNOWN_NAMES[ours]}
+    reserved |= {*LABELS, *JUDGEMENTS, *LIKENESS, *_COUNTED}
     texts = [name for name in available if name not in reserved and not name.endswith("_score")]
     if len(texts) < 2:
         raise DataError(
             f"{source}: columns: {POSITIONAL} needs a query and a positive in the first two columns; columns: "
             f"{_listed(available)}"
         )
+    if any(len(name.split()) > _WORDS_OF_A_NAME for name in texts):
+        raise DataError(
+            f"{source}: its first line is taken for the names of the columns, and this seems to be a row "
+            f"({texts[0][:60]!r}, ...); put a line with names above it"
+        )
+    for place, ours in enumerate(("query", "positive")):
+        named = next((name for name in KNOWN_NAMES[ours] if name in texts), None)
+        if named is not None and texts[place] != named:
+            raise DataError(
+                f"{source}: columns: {POSITIONAL} takes the column {texts[place]!r} for the {ours}, but there is also "
+                f"a column {named!r}; say which columns are meant, as in columns: {{query: {texts[0]}, positive: "
+                f"{texts[1]}}}"
+            )
     return {"query": texts[0], "positive": texts[1], **({"negatives": texts[2:]} if texts[2:] else {})}
 
 

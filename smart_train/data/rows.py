@@ -124,8 +124,8 @@ class RowReader:
             item = self.cells.query(raw[columns.query], f"{where}, column {self.called(columns.query)!r}")
         if columns.query_image is not None and raw.get(columns.query_image) is not None:
             inside = f"{where}, column {self.called(columns.query_image)!r}"
-            shown = self.cells.image(raw[columns.query_image], inside)
-            item = ModelInput(item.text or None, (*item.images, shown), item.video, item.instruction)
+            shown = [self.cells.image(image, inside) for image in images_of(raw[columns.query_image])]
+            item = ModelInput(item.text or None, (*item.images, *shown), item.video, item.instruction)
         return ModelInput(item.text, item.images, item.video, item.instruction or instruction)
 
     def _instruction(self, raw: RawRow, where: str) -> str | None:

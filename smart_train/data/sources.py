@@ -23,9 +23,9 @@ from typing import Any
 
 import torch
 
-from smart_train.data.columns import Columns, find_columns
+from smart_train.data.columns import Columns, find_columns, mapped_columns
 from smart_train.data.config import NO_OCR, SourceConfig
-from smart_train.data.formats import folders, judged, layouts, mbeir
+from smart_train.data.formats import folders, judged, labels, layouts, mbeir
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.row_files import is_rows_file, read_file
 from smart_train.data.rows import ExampleRows, RowReader
@@ -56,7 +56,7 @@ def load_examples(config: SourceConfig) -> ExampleRows:
     if config.columns is None:
         layouts.check_layout(table.columns, _name(config, table))
     columns = find_columns(_name(config, table), table.columns, config.columns)
-    layouts.check_labels(table, _name(config, table))
+    labels.check_labels(table, _name(config, table), mapped_columns(config.columns))
     apart = _documents(config, table)
     if table.documents_apart and apart is None:
         raise DataError(

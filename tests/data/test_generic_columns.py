@@ -219,3 +219,59 @@ def test_a_corpus_may_name_its_columns_its_own_way(pages: list[Path], write_json
     path = write_jsonl({"key": "k", "picture": "pages/3.png"})
     config = SourceConfig(path, columns={"positive": "picture", "document_id": "key", "query": "question"})
     assert load_documents(config) == [("k", ModelInput(images=(pages[3],)))]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            {"system": "You are", "query": "q", "response": "p"},  # ms-swift
+            "positional takes the column 'system' for the query, but there is also a column 'query'; say which",
+        ),
+        (
+            {"query": "q", "source": "s", "positive": "p"},
+            "positional takes the column 'source' for the positive, but there is also a column 'positive'",
+        ),
+        (
+            {"what is the torque of it": "how long is it", "It is 4 Nm.": "It is 3 m long."},  # MS MARCO: no header
+            "its first line is taken for the names of the columns, and this seems to be a row",
+        ),
+    ],
+)
+def test_an_order_that_contradicts_the_names(write_jsonl: Write, row: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load(write_jsonl(row), columns="positional")
+
+
+def test_ids_and_judgements_have_no_place_in_the_order(write_jsonl: Write) -> None:
+    row = {"id": "17", "question": "q", "answer": "p", "wrong": "a", "is_relevant": 1, "similarity": 0.9}
+    (example,) = load(write_jsonl(row), columns="positional")
+    assert example.query.text == "q" and [document.text for document in example.documents] == ["p", "a"]
+
+
+@pytest.mark.parametrize(
+    ("names", "advised"),
+    [
+        ("first second third", True),
+        ("question passage", True),
+        ("question passage neg", True),
+        ("passage question", False),
+        ("history query response", False),
+        ("query response history", False),
+    ],
+)
+def test_the_order_is_advised_where_the_names_say_nothing_else(write_jsonl: Write, names: str, advised: bool) -> None:
+    with pytest.raises(DataError) as raised:
+        load(write_jsonl(dict.fromkeys(names.split(), "a")))
+    assert ("or columns: positional" in str(raised.value)) == advised
+
+
+def test_a_map_is_suggested_for_chinese_names(write_jsonl: Write) -> None:
+    with pytest.raises(DataError, match="columns: {query: 问题, positive: 答案, negatives: 负例}"):
+        load(write_jsonl({"问题": "多少钱", "答案": "十元", "负例": ["五元"]}))
+
+
+def test_several_images_of_a_query(pages: list[Path], write_jsonl: Write) -> None:
+    path = write_jsonl({"query": "q", "query_image": ["pages/0.png", "pages/1.png"], "positive": "p"})
+    (example,) = load(path)
+    assert example.query.text == "q" and example.query.images == (pages[0], pages[1])

@@ -48,3 +48,60 @@ def test_pairs_that_are_not_answers(write_jsonl: Write, sides: tuple[str, ...], 
     with pytest.raises(DataError, match=message):
         load(write_jsonl(*rows))
     assert len(load(write_jsonl(rows[0], rows[0]))) == 2
+
+
+@pytest.mark.parametrize(
+    ("sides", "column", "values", "message"),
+    [
+        ("query document", "relevance", (3, 0), "column 'relevance' is 0 in 1 rows, which says that"),
+        ("query document", "is_relevant", (True, False), "column 'is_relevant' is 0 in 1 rows"),
+        ("query positive", "label", (1, -1), "column 'label' is 0 or less in 1 rows"),
+        ("query positive", "label", (0.9, 0.1), "column 'label' is below half of the highest in 1 rows: it says how a"),
+        ("query positive", "label", ("relevant", "not_relevant"), "column 'label' is 'not_relevant' or the like in 1"),
+        ("query positive", "label", ("yes", "no", "no"), "column 'label' is 'no' or the like in 2 rows"),
+        ("query document", "esci_label", ("E", "I"), "column 'esci_label' is 'I' or the like in 1 rows"),
+        (
+            "query positive",
+            "similarity",
+            (0.9, 0.1),
+            "column 'similarity' is below half .* how alike the two sides are",
+        ),
+        ("sentence_A sentence_B", "relatedness_score", (4.5, 1.0), "'relatedness_score' .* sentence_A and sentence_B"),
+        ("text1 text2", "score", ("0.95", "0.05"), "column 'score' is below half .* how alike text1 and text2 are"),
+    ],
+)
+def test_labels_of_other_names_and_values(
+    write_jsonl: Write, sides: str, column: str, values: tuple, message: str
+) -> None:
+    first, second = sides.split()
+    rows = [{first: "a", second: "b", column: value} for value in values]
+    with pytest.raises(DataError, match=message):
+        load(write_jsonl(*rows))
+    assert len(load(write_jsonl(rows[0], rows[0]))) == 2
+
+
+def test_likeness_in_a_csv_file_is_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("sentence1,sentence2,score\na,b,4.8\nc,d,0.2\n")
+    with pytest.raises(DataError, match="column 'score' is below half of the highest in 1 rows"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("score", (0.9, 0.02)),  # a teacher's
+        ("label", ("sports", "politics")),
+        ("label", (1, 5)),  # classes
+        ("relevance", (1, 3)),  # TREC: relevant, highly relevant
+    ],
+)
+def test_what_is_not_said_of_pairs_is_left_alone(write_jsonl: Write, column: str, values: tuple) -> None:
+    rows = [{"query": "a", "positive": "b", column: value} for value in values]
+    assert len(load_examples(SourceConfig(write_jsonl(*rows)))) == 2
+
+
+def test_a_column_with_a_meaning_of_its_own_is_not_a_label(write_jsonl: Write) -> None:
+    path = write_jsonl({"label": "0", "positive": "a red one"}, {"label": "1", "positive": "a blue one"})
+    first, _ = load_examples(SourceConfig(path, columns={"query": "label"}))
+    assert first.query.text == "0"

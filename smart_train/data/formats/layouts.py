@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from smart_train.data.formats import flag_embedding, swift, tevatron, vlm2vec
 from smart_train.data.table import SplitRows, Table
@@ -12,9 +11,6 @@ from smart_train.errors import DataError
 
 _READ = (vlm2vec, swift, tevatron, flag_embedding)
 _CONVERSATIONS = ("messages", "conversations", "conversation")
-_A_PAIR, _NOT_A_PAIR = ("1", "1.0", "True"), ("0", "0.0", "False")
-_INFERENCE = {"premise", "hypothesis"}  # whose labels are 0 for what follows, 1 and 2 for what does not
-_GRADED = {"sentence1", "sentence2", "score"}  # pairs of any likeness, which the score says
 _PAIR = 'a row for each pair, as in {"query": "What is the torque?", "positive": "pages/1.png"}'
 
 
@@ -29,45 +25,6 @@ def adapted(table: Table, name: str, max_rows: int | None = None) -> Table:
             renamed = layout.adapted(table, name)
             return renamed.head(max_rows) if isinstance(renamed.rows, SplitRows) else renamed
     return table
-
-
-def check_labels(table: Table, name: str) -> None:
-    """Raises DataError where a column of labels says of some rows that their two sides do not belong together."""
-    for column in ("label", "labels"):
-        labels = [str(label) for label in _values(table, column)]
-        inference = {*table.columns} >= _INFERENCE
-        negative = sum(label in _NOT_A_PAIR for label in labels)
-        if negative and {*labels} <= {*_NOT_A_PAIR, *_A_PAIR} and not inference:
-            raise DataError(
-                f"{name}: column {column!r} is 0 in {negative} rows, which says that their two sides do not belong "
-                "together; every row here is a query and its answer: remove these rows, or the column if it says "
-                "something else"
-            )
-        if len({*labels}) > 1 and inference:
-            raise DataError(
-                f"{name}: column {column!r} holds {', '.join(sorted({*labels}))}: whether the hypothesis follows from "
-                "the premise; every row here is a query and its answer: keep the rows where it does (entailment, most "
-                "often 0), and remove the others"
-            )
-    if {*table.columns} >= _GRADED:
-        scores = [score for score in _values(table, "score") if isinstance(score, (int, float))]
-        low = sum(score < max(scores) / 2 for score in scores)
-        if low:
-            raise DataError(
-                f"{name}: column 'score' is below half of the highest in {low} rows: it says how alike sentence1 and "
-                "sentence2 are; every row here is a query and its answer: keep the rows whose sides mean the same, and "
-                "remove the others"
-            )
-
-
-def _values(table: Table, column: str) -> list[Any]:
-    """The values of a column that are not None; empty where the table has no such column."""
-    if column not in table.columns:
-        return []
-    rows: Any = table.rows
-    rows = rows.select_columns(column) if hasattr(rows, "select_columns") else rows
-    values = (rows[place] for place in range(len(rows)))
-    return [row[column] for row in values if isinstance(row, Mapping) and row.get(column) is not None]
 
 
 def check_layout(columns: Sequence[str], name: str) -> None:
