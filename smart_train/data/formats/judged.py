@@ -7,6 +7,8 @@ one per split. On the Hub, and in a copy of such a repository, the three are con
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,16 +18,20 @@ from smart_train.data.columns import ColumnMap, header_hint
 from smart_train.data.formats import trec
 from smart_train.data.row_files import ARROW, is_rows_file, read_arrow, read_file
 from smart_train.data.table import AdaptedRows, Table
-from smart_train.errors import DataError, did_you_mean
+from smart_train.errors import DataError, LeftOut, did_you_mean
 from smart_train.types import HIGHEST_GRADE
 from smart_train.utils.text_files import plain_name
 
 PARTS = ("queries", "corpus", "qrels")
+INSTRUCTIONS = "instruction"  # of queries, which mteb keeps apart in some of its tasks
+CANDIDATES = "top_ranked"  # of each query, in its tasks of reranking
 _QUERY_ID = ("query-id", "query_id", "_id", "id", "qid")
 _QUERY = ("query", "text", "question")
 _DOCUMENT_ID = ("corpus-id", "corpus_id", "document_id", "_id", "id", "doc_id", "docid")
-_QUERY_IMAGE = ("query_image", "image")
-_GRADE = ("score", "relevance", "grade")
+_QUERY_IMAGE = ("query_image", "image", "image_path")
+_GRADE = ("score", "relevance", "grade", "rel", "label", "relevance_score", "relevance_label", "judgment", "judgement")
+_ITERATION = ("iteration", "iter", "q0")  # of TREC's judgements, which says nothing
+_SMALL_NUMBER = re.compile(r"-?\d(\.0)?")
 
 
 def is_judged(folder: Path) -> bool:
@@ -39,15 +45,25 @@ def read_judged(folder: Path, split: str | None, columns: ColumnMap | str | None
     Raises:
         DataError: a part cannot be read, has several splits of which none is asked for, or lacks a column.
     """
-    parts = {part: _read_part(folder, part, split) for part in PARTS}
-    return join(parts, {part: str(folder / part) for part in PARTS}, columns)
+    named = [*PARTS, *([INSTRUCTIONS] if _candidates(folder, INSTRUCTIONS) else [])]
+    parts = {part: _read_part(folder, part, split) for part in named}
+    if _candidates(folder, CANDIDATES):
+        tell_candidates(str(folder))
+    return join(parts, {part: str(folder / part) for part in named}, columns)
+
+
+def tell_candidates(name: str) -> None:
+    """Warns (`LeftOut`) that the candidates of each query, which some sets give, are not used."""
+    warnings.warn(
+        f"{name}: {CANDIDATES} is not read: the whole corpus is ranked for every query", LeftOut, stacklevel=3
+    )
 
 
 def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMap | str | None = None) -> Table:
     """One row for every judgement above 0; what the query is judged not to want is left out.
 
     Args:
-        parts: the three tables. names: what to call each in messages.
+        parts: the three tables, and perhaps that of the queries' instructions. names: what to call each in messages.
         columns: the user's map; its `query`, `query_id`, `positive` and `document_id` say where those stand.
     """
     given = columns if isinstance(columns, Mapping) else {}
@@ -59,12 +75,14 @@ def join(parts: Mapping[str, Table], names: Mapping[str, str], columns: ColumnMa
         query = _column(names["queries"], queries, None, _QUERY, "query")
     judged_query = _column(names["qrels"], qrels, None, _QUERY_ID, "query_id")
     judged_document = _column(names["qrels"], qrels, None, _DOCUMENT_ID, "document_id")
-    grade = next((name for name in _GRADE if name in qrels.columns), None)
+    grade = _grade_column(qrels, names["qrels"], (judged_query, judged_document))
     rows, numbers = _judged_rows(
         qrels, names, (judged_query, judged_document, grade), _places(queries, query_id, names["queries"])
     )
-    joined = AdaptedRows(rows, _WithQuery(queries.rows, query, shown))
-    fields = ["query", "query_id", "positive", "grade", *(["instruction"] if "instruction" in queries.columns else [])]
+    instructions = _instructions(parts.get(INSTRUCTIONS), names.get(INSTRUCTIONS, ""))
+    joined = AdaptedRows(rows, _WithQuery(queries.rows, query, shown, instructions))
+    instructed = "instruction" in queries.columns or instructions
+    fields = ["query", "query_id", "positive", "grade", *(["instruction"] if instructed else [])]
     fields += ["query_image"] if shown is not None else []
     documents = replace(parts["corpus"], source=names["corpus"])
     documents = replace(documents, id_column=_known(documents, given.get("document_id"), _DOCUMENT_ID))
@@ -132,21 +150,61 @@ def _judged_rows(
     return rows, numbers
 
 
+def _instructions(table: Table | None, name: str) -> dict[str, str]:
+    """The instruction of each query, by its id; empty where the set has no such part."""
+    if table is None:
+        return {}
+    identity = _column(name, table, None, _QUERY_ID, "query_id")
+    text = _column(name, table, None, ("instruction", "text"), "instruction")
+    rows = (table.rows[place] for place in range(len(table.rows)))
+    return {str(row[identity]): row[text] for row in rows if isinstance(row, Mapping) and row.get(text)}
+
+
+def _grade_column(qrels: Table, name: str, ids: tuple[str, str]) -> str | None:
+    """The column with the grades; None where judgements are pairs of ids alone.
+
+    Raises:
+        DataError: only a column of another name may hold them. Without grades, what is judged 0 would be an answer.
+    """
+    known = next((column for column in _GRADE if column in qrels.columns), None)
+    others = [column for column in qrels.columns if column not in ids and column.lower() not in _ITERATION]
+    doubtful = None if known is not None else next((column for column in others if _counts(qrels, column)), None)
+    if doubtful is not None:
+        raise DataError(
+            f"{name}: no column for the grades (looked for {', '.join(_GRADE)}), and {doubtful!r} may hold them; "
+            "rename it score, or remove it if it says something else"
+        )
+    return known
+
+
+def _counts(qrels: Table, column: str) -> bool:
+    """Whether a column holds small whole numbers."""
+    rows: Any = qrels.rows
+    rows = rows.select_columns(column) if hasattr(rows, "select_columns") else rows
+    values = (rows[place] for place in range(len(rows)))
+    texts = [str(row.get(column)) for row in values if isinstance(row, Mapping)]
+    return bool(texts) and all(_SMALL_NUMBER.fullmatch(text) for text in texts)
+
+
 class _WithQuery:
     """Puts the query's text, its image and its own instruction into a judgement.
 
     Args:
         column: of the text. shown: of the image. None where queries have no such column.
+        instructions: by the queries' ids, where they are kept apart.
     """
 
-    def __init__(self, queries: Sequence[Any], column: str | None, shown: str | None) -> None:
-        self.queries, self.column, self.shown = queries, column, shown
+    def __init__(
+        self, queries: Sequence[Any], column: str | None, shown: str | None, instructions: Mapping[str, str]
+    ) -> None:
+        self.queries, self.column, self.shown, self.instructions = queries, column, shown, instructions
 
     def __call__(self, judged: Mapping[str, Any]) -> dict[str, Any] | DataError:
         row = self.queries[judged["place"]]
         if isinstance(row, DataError):
             return row
-        joined = {**judged, "query": row.get(self.column or ""), "instruction": row.get("instruction")}
+        instruction = row.get("instruction") or self.instructions.get(judged["query_id"])
+        joined = {**judged, "query": row.get(self.column or ""), "instruction": instruction}
         return joined if self.shown is None else {**joined, "query_image": row.get(self.shown)}
 
 

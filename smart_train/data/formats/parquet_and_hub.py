@@ -27,6 +27,7 @@ from datasets import (
 )
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
+from smart_train.data.formats import judged
 from smart_train.errors import DataError, Unreachable, did_you_mean
 from smart_train.utils.text_files import READ_ERRORS, plain_name
 
@@ -94,7 +95,7 @@ def stream_hub(
 
 def judged_parts(name: str, split: str | None, *, local: bool) -> dict[str, Dataset] | None:
     """The data sets of queries, corpus and qrels, where `name` has configurations of these names (the judgements may be
-    the default one); None where it has not.
+    the default one), and of instructions, if it has them; None where it has not.
 
     Args:
         local: whether `name` is a folder rather than an id on the Hub.
@@ -109,6 +110,10 @@ def judged_parts(name: str, split: str | None, *, local: bool) -> dict[str, Data
         if judgements not in names:
             return None
         configurations = {"queries": "queries", "corpus": "corpus", "qrels": judgements}
+        if judged.INSTRUCTIONS in names:
+            configurations[judged.INSTRUCTIONS] = judged.INSTRUCTIONS
+        if judged.CANDIDATES in names:
+            judged.tell_candidates(name)
         loaded = {part: load_dataset(name, configuration) for part, configuration in configurations.items()}
     return {part: _undecoded(_likely_split(splits, f"{name}, {part}", split)) for part, splits in loaded.items()}
 
