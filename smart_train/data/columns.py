@@ -49,6 +49,8 @@ _LIKELY_NAMES = {
                  "t_img", "图片", "回答", "答案", "正例"),
     "negatives": ("neg", "hard_negatives", "hard_negative", "rejected", "rejected_response", "hns", "负例"),
 }  # fmt: skip
+# Of FlagEmbedding. What does not read as a list is a text here, which may begin with a bracket ("[1] ...").
+MAYBE_LISTS = ("pos", "neg", "pos_scores", "neg_scores")
 _WORDS_OF_A_NAME = 4
 _NUMBERED_NEGATIVE = re.compile(r"negative_(\d+)")
 
@@ -167,7 +169,7 @@ def mapped_columns(given: ColumnMap | str | None) -> set[str]:
 
 def list_columns(given: ColumnMap | str | None) -> set[str]:
     """Columns whose cells may hold a list, in files that know text alone."""
-    names = {"negatives", "negatives_score", "scores"}
+    names = {"negatives", "negatives_score", "scores", *MAYBE_LISTS}
     if isinstance(given, Mapping):
         for ours in ("negatives", "scores"):
             theirs = given.get(ours, ())

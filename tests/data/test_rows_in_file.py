@@ -194,3 +194,48 @@ def test_other_encodings_are_told_with_their_line(tmp_path: Path, name: str, con
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=told):
         read_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_quote_that_takes_further_rows_into_its_own_is_an_error(tmp_path: Path, end: str) -> None:
+    """MS MARCO and TREC write tab-separated values and quote nothing."""
+    path = tmp_path / "queries.tsv"
+    lines = ["query\tpositive", 'q1\t"5 inches', "q2\td2", 'q3\tsize 5"', "q4\td4", '"q5"\t"first\nsecond"', ""]
+    path.write_bytes(end.join(lines).encode())
+    first, second, third = read_file(path).rows
+    assert str(first).startswith(
+        f"{path}, row 0: a quote opens in one line and closes in a later one, and each of these"
+    )
+    assert second["positive"] == "d4" and third == {"query": "q5", "positive": "first\nsecond"}
+
+
+def test_commas_in_a_text_of_several_lines_are_not_rows(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('query,positive\nq1,"one\ntwo, three"\n')
+    assert read_file(path).rows[0]["positive"] == "one\ntwo, three"
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ('["x", "y"]', ["x", "y"]),
+        ("['x', 'it''s \"y\"']".replace("''", "\\'"), ["x", 'it\'s "y"']),
+        ("[0.5, 1]", [0.5, 1]),
+        ("[1] Kopp et al.", "[1] Kopp et al."),
+        ("['x' 'y']", "['x' 'y']"),  # of numpy; as a text it is refused by the reader of rows
+    ],
+)
+def test_lists_of_flag_embedding_in_a_csv_file(tmp_path: Path, cell: str, value: Any) -> None:
+    path = tmp_path / "rows.csv"
+    quoted = cell.replace('"', '""')
+    path.write_text(f'query,pos\nq1,"{quoted}"\n')
+    assert read_file(path).rows[0]["pos"] == value
+
+
+def test_a_list_that_python_printed_is_a_list_of_negatives(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("query,positive,negatives\nq1,p,\"['x', 'y']\"\nq2,p,\"['x' 'y']\"\nq3,p,\"[{'a': 'b'}]\"\n")
+    table = read_file(path)
+    assert table.rows[0]["negatives"] == ["x", "y"]
+    for row in (1, 2):
+        assert str(table.rows[row]).startswith(f"{path}, row {row}, column 'negatives': not a list in JSON (")

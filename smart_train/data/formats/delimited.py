@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
+import re
 import sys
+import tokenize
 from array import array
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,12 +17,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from smart_train.data.columns import MAYBE_LISTS
 from smart_train.data.formats.rows_in_file import FileRows, RowsFile
 from smart_train.errors import DataError
-from smart_train.utils.text_files import READ_ERRORS, plain_name
+from smart_train.utils.text_files import READ_ERRORS, not_utf8, plain_name
 
 Row = dict[str, Any]
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _USUAL_CELL = 100_000  # characters: less than the bound of the csv module
 _ONE_BOUND = Lock()
 
@@ -53,7 +58,7 @@ def read_delimited(
                     starts.append(end)
                 end = counted.end
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}, line {lines.line_num + 1}: not UTF-8 text ({error}); save it as UTF-8") from error
+        raise DataError(f"{path}, line {lines.line_num + 1}: {not_utf8(path, error)}") from error
     except csv.Error as error:
         raise DataError(
             f"{path}, line {lines.line_num}: {error}; quote cells that contain quotes or line breaks"
@@ -113,19 +118,59 @@ class _Record:
                 f"{where}: has {len(cells)} cells, the header has {len(self.header)}; quote cells that contain the "
                 "delimiter"
             )
+        if self.delimiter == "\t" and len(cells) > 1 and self._swallows(text):
+            return DataError(
+                f"{where}: a quote opens in one line and closes in a later one, and each of these lines is a row by "
+                'itself; put a cell that begins with a quote in quotes, and double those inside ("""word"" again"), or '
+                "save the rows as .jsonl"
+            )
         row: Row = {name: cell or None for name, cell in zip(self.header, cells, strict=True)}
         for name in self.lists:
             cell = row.get(name)
             if cell is not None and cell.startswith("["):
                 try:
-                    row[name] = json.loads(cell)
-                except json.JSONDecodeError as error:
-                    return DataError(
-                        f"{where}, column {name!r}: not a list in JSON ({error.msg} at column {error.colno})"
-                    )
-                except (ValueError, RecursionError) as error:  # as of JSON lines
-                    return DataError(f"{where}, column {name!r}: not a list in JSON that is read ({error})")
+                    row[name] = _list(cell)
+                except ValueError as error:
+                    if name not in MAYBE_LISTS:
+                        return DataError(f"{where}, column {name!r}: not a list in JSON {error}")
         return row
+
+    def _swallows(self, text: str) -> bool:
+        """Whether every line of a record would be a row: files of tab-separated values often quote nothing, and a cell
+        that begins with a quote then reaches to the next one. Commas are in too many texts to tell this of."""
+        lines = [line for line in _LINE_END.split(text) if line]
+        return len(lines) > 1 and all(line.count(self.delimiter) == len(self.header) - 1 for line in lines)
+
+
+def _list(cell: str) -> list[Any]:
+    """The list that a cell holds, in JSON or as Python prints one of texts and numbers, which is what pandas writes.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    try:
+        value = json.loads(cell)
+    except json.JSONDecodeError as error:
+        value = _printed(cell)
+        if value is None:
+            raise ValueError(f"({error.msg} at column {error.colno})") from error
+    except (ValueError, RecursionError) as error:  # as of JSON lines
+        raise ValueError(f"that is read ({error})") from error
+    if not isinstance(value, list):
+        raise ValueError(f"({type(value).__name__})")
+    return value
+
+
+def _printed(cell: str) -> Any:
+    """What Python printed as a cell; None where that is not known. An array of numpy has blanks between its texts,
+    which Python would put together."""
+    try:
+        value = ast.literal_eval(cell)
+        kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(cell).readline)]
+    except (ValueError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError):
+        return None
+    texts = sum(isinstance(item, str) for item in value) if isinstance(value, list) else 0
+    return value if kinds.count(tokenize.STRING) == texts else None
 
 
 @contextmanager

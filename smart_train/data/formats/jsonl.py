@@ -9,7 +9,7 @@ from typing import Any
 
 from smart_train.data.formats.rows_in_file import FileRows, RowsFile
 from smart_train.errors import DataError
-from smart_train.utils.text_files import READ_ERRORS
+from smart_train.utils.text_files import READ_ERRORS, not_utf8
 
 
 def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[FileRows, list[str]]:
@@ -34,7 +34,7 @@ def read_jsonl(path: Path, max_rows: int | None = None) -> tuple[FileRows, list[
                 if isinstance(row, dict):
                     names.update(dict.fromkeys(row))
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}, row {number}: not UTF-8 text ({error}); save it as UTF-8") from error
+        raise DataError(f"{path}, row {number}: {not_utf8(path, error)}") from error
     except READ_ERRORS as error:
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     starts.append(end)
@@ -50,8 +50,10 @@ def parse_line(content: bytes, where: str) -> dict[str, Any] | DataError:
     try:
         value = json.loads(line.decode())
     except json.JSONDecodeError as error:
+        whole = line.strip() in (b"[", b"]", b"{", b"}", b"},")  # of an array, or an object of several lines
+        other = "; if the file is one array of objects, call it .json" if whole else ""
         return DataError(
-            f"{where}: not JSON ({error.msg} at column {error.colno}); each line must hold one complete object"
+            f"{where}: not JSON ({error.msg} at column {error.colno}); each line must hold one complete object{other}"
         )
     except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets in brackets
         return DataError(f"{where}: holds JSON that is not read ({error}); correct the line, or remove it")

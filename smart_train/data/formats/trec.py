@@ -8,7 +8,7 @@ from typing import Any
 
 from smart_train.data.table import Table
 from smart_train.errors import DataError
-from smart_train.utils.text_files import READ_ERRORS, open_text, plain_name
+from smart_train.utils.text_files import READ_ERRORS, not_utf8, open_text, plain_name
 
 EXTENSIONS = (".txt", ".trec", ".qrels")
 _COLUMNS = ["query-id", "iteration", "corpus-id", "score"]
@@ -54,6 +54,6 @@ def _lines(path: Path, most: int | None = None) -> list[str]:
         with open_text(path) as lines:
             return list(islice(lines, most))
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
+        raise DataError(f"{path}: {not_utf8(path, error)}") from error
     except READ_ERRORS as error:
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
