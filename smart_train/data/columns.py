@@ -44,8 +44,8 @@ _LIKELY_NAMES = {
     "query": ("question", "query_text", "instruction", "prompt", "input", "sentence1", "premise", "caption", "txt",
               "q_text", "问题", "查询"),
     "query_image": ("q_img",),  # of MegaPairs, as are t_img and hns
-    "positive": ("pos", "page", "image_path", "img_path", "img", "file_name", "answer", "response", "output",
-                 "images", "passage", "context", "chosen", "sentence2", "hypothesis", "jpg", "jpeg", "png", "webp",
+    "positive": ("pos", "page", "image_path", "img_path", "img", "images", "file_name", "answer", "response", "output",
+                 "passage", "context", "chosen", "sentence2", "hypothesis", "jpg", "jpeg", "png", "webp",
                  "t_img", "图片", "回答", "答案", "正例"),
     "negatives": ("neg", "hard_negatives", "hard_negative", "rejected", "rejected_response", "hns", "负例"),
 }  # fmt: skip
@@ -233,8 +233,7 @@ def _by_position(source: str, available: Sequence[str]) -> dict[str, str | list[
         if named is not None and texts[place] != named:
             raise DataError(
                 f"{source}: columns: {POSITIONAL} takes the column {texts[place]!r} for the {ours}, but there is also "
-                f"a column {named!r}; say which columns are meant, as in columns: {{query: {texts[0]}, positive: "
-                f"{texts[1]}}}"
+                f"a column {named!r}; say which are meant, as in columns: {{{ours}: {named}, ...}}"
             )
     return {"query": texts[0], "positive": texts[1], **({"negatives": texts[2:]} if texts[2:] else {})}
 

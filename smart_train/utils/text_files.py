@@ -26,7 +26,7 @@ def plain_name(path: Path) -> Path:
 
 
 def not_utf8(path: Path, error: UnicodeDecodeError) -> str:
-    """What a file that is not UTF-8 text is by its first bytes, with what to do, for messages that begin with its name."""
+    """What a file that is not UTF-8 text is, by its first bytes, and what to do: the end of a message with its name."""
     try:
         with path.open("rb") as file:
             head = file.read(4)

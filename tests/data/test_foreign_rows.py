@@ -107,66 +107,6 @@ def test_tevatron_ids(pages: list[Path], write_jsonl: Write) -> None:
         load(path)
 
 
-def test_swift(pages: list[Path], write_jsonl: Write) -> None:
-    def user(words: str) -> list[dict[str, str]]:
-        return [{"role": "user", "content": words}]
-
-    path = write_jsonl(
-        {
-            "messages": [{"role": "system", "content": "Find the page."}, *user("<image> like this")],
-            "images": ["pages/0.png"],
-            "positive_messages": [user("<image>")],
-            "positive_images": [["pages/1.png"]],
-            "negative_messages": [user("<image><image>two pages"), user("words alone")],
-            "negative_images": [["pages/2.png", "pages/3.png"], []],
-        },
-        {"messages": user("red?"), "positive_messages": [user("a red one")], "label": 1},
-    )
-    first, second = load(path)
-    assert first.query == ModelInput("like this", (pages[0],), instruction="Find the page.")
-    assert first.documents == (
-        ModelInput(images=(pages[1],)),
-        ModelInput("two pages", (pages[2], pages[3])),
-        ModelInput("words alone"),
-    )
-    assert second.query == ModelInput("red?") and texts(second) == ["a red one"]
-
-
-def test_swift_for_rerankers(pages: list[Path], write_jsonl: Write) -> None:
-    """There the assistant says the documents, and the query is the user's, whatever was answered to it."""
-
-    def said(words: str) -> list[dict[str, str]]:
-        return [{"role": "assistant", "content": words}]
-
-    path = write_jsonl(
-        {
-            "messages": [{"role": "user", "content": "red?"}, *said("an answer")],
-            "positive_messages": [said("a red one"), said("<image>")],
-            "positive_images": [[], ["pages/1.png"]],
-            "negative_messages": [said("a blue one")],
-        }
-    )
-    first, second = load(path)
-    assert first.query == ModelInput("red?") and texts(first) == ["a red one", "a blue one"]
-    assert second.documents[0] == ModelInput(images=(pages[1],))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"label": 0}, "row 1, column 'label': 0 says that the two sides do not belong together; remove the row"),
-        ({"messages": [{"role": "user"}]}, 'row 1: a message must read {"role": ..., "content": TEXT}'),
-        ({"positive_messages": []}, "row 1: column 'positive_messages, positive_images, positive_videos' is null"),
-        ({"videos": ["a.mp4", "b.mp4"]}, "row 1: has 2 videos on one side; an input may have one"),
-    ],
-)
-def test_bad_rows_of_swift(write_jsonl: Write, change: dict, message: str) -> None:
-    said = {"messages": [{"role": "user", "content": "a"}], "positive_messages": [[{"role": "user", "content": "b"}]]}
-    with pytest.raises(DataError) as caught:
-        load(write_jsonl(said, {**said, **change}))
-    assert message in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("row", "message"),
     [
