@@ -23,10 +23,12 @@ from typing import Any
 
 import torch
 
+from smart_train.data import document_columns
 from smart_train.data.columns import Columns, find_columns, mapped_columns
 from smart_train.data.config import NO_OCR, SourceConfig
 from smart_train.data.formats import folders, judged, labels, layouts, mbeir
 from smart_train.data.formats.pdf import DPI
+from smart_train.data.references import References
 from smart_train.data.row_files import is_rows_file, read_file
 from smart_train.data.rows import ExampleRows, RowReader
 from smart_train.data.table import DocumentTable, Table
@@ -113,10 +115,11 @@ def load_own_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
 def _document_rows(config: SourceConfig, table: Table) -> ExampleRows:
     """The rows of a table of documents; of the user's map only what says where those stand. A title belongs to the text
     below it."""
-    if not isinstance(config.columns, Mapping) or "positive" not in config.columns:
-        table = judged.with_titles(table)
     given = config.columns if isinstance(config.columns, Mapping) else {}
     given = {ours: theirs for ours, theirs in given.items() if ours in ("positive", "document_id")}
+    if "positive" not in given:
+        table = document_columns.with_videos(judged.with_titles(table))
+        given |= document_columns.picture_beside_text(table, References(_root(config, table), DPI))
     if table.id_column is not None:
         given.setdefault("document_id", table.id_column)
     _check_rows(config, table)
@@ -151,7 +154,7 @@ def _rows(
     config: SourceConfig, table: Table, columns: Columns, documents: Mapping[str, ModelInput] | None = None
 ) -> ExampleRows:
     name = _name(config, table)
-    root = Path(config.image_root) if config.image_root is not None else table.folder
+    root = _root(config, table)
     if not root.is_dir():
         raise DataError(f"{config.path}: image_root {root} is not a folder")
     reader = RowReader(
@@ -169,6 +172,10 @@ def _rows(
         rows=table.rows,
     )
     return ExampleRows(table.rows, reader, table.numbers)
+
+
+def _root(config: SourceConfig, table: Table) -> Path:
+    return Path(config.image_root) if config.image_root is not None else table.folder
 
 
 def _name(config: SourceConfig, table: Table) -> str:
@@ -239,6 +246,8 @@ def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
         return mbeir.read_candidates(path, pool, config.split, config.first_rows)
     if pairs is not None:
         return folders.read_pairs(path, pairs, config)
+    if prefer_pages and _is_image_folder(path):
+        return _read_pages(config, path)
     lines = _json_lines_in(path, config.split)
     if lines is not None:
         return read_file(lines, config.first_rows, config.columns)
@@ -290,6 +299,12 @@ def _json_lines_in(folder: Path, split: str | None) -> Path | None:
         names = ", ".join(stems)
         raise DataError(f"{folder}: has several splits, {names}; choose one, for example split: {stems[0]}")
     return files[stems[0]] if files else None
+
+
+def _is_image_folder(folder: Path) -> bool:
+    """Whether a folder has images, and the table that `datasets` keeps beside them: what it says of them, or asks."""
+    named = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+    return any((folder / name).is_file() for name in named) and bool(folders.image_files(folder))
 
 
 def _is_saved(folder: Path) -> bool:

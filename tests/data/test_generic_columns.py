@@ -226,7 +226,7 @@ def test_a_corpus_may_name_its_columns_its_own_way(pages: list[Path], write_json
     [
         (
             {"system": "You are", "query": "q", "response": "p"},  # ms-swift
-            "positional takes the column 'system' for the query, but there is also a column 'query'; say which are meant, as in columns: {query: query, ...}",
+            "takes the column 'system' for the query, but there is also a column 'query'; say .* {query: query, ...}",
         ),
         (
             {"query": "q", "source": "s", "positive": "p"},

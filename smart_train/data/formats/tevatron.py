@@ -44,6 +44,8 @@ def adapted(table: Table, name: str) -> Table:
         columns = ["query", "query_id", "positive", "negatives", "scores"]
         return table.renamed(rows, columns, called, documents_apart=True)
     called |= {"positive": _IDS, "negatives": "negative_document_ids"}
+    if "query_video" in table.columns:
+        called["query"] += ", query_video"
     columns = ["query", "query_image", "query_id", "positive", "negatives"]
     return table.renamed(SplitRows(table, name, _IDS, ids_row), columns, called, documents_apart=True)
 
@@ -97,6 +99,9 @@ def _flat(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _asked(raw: Mapping[str, Any]) -> dict[str, Any]:
     text = raw.get("query") if raw.get("query") is not None else raw.get("query_text")
+    video = raw.get("query_video")
+    if video not in (None, ""):
+        text = {"text": text or None, "video": video}
     return {"query": text, "query_image": raw.get("query_image"), "query_id": raw.get("query_id")}
 
 

@@ -1,0 +1,85 @@
+"""Documents with a picture or video under another name, and folders of images with a table beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from smart_train.data import SourceConfig, load_documents, load_examples
+from smart_train.types import ModelInput
+
+Write = Callable[..., Path]
+
+
+@pytest.mark.parametrize("column", ["image_path", "img_path", "file_name"])
+def test_a_picture_beside_a_text_under_another_name(pages: list[Path], write_jsonl: Write, column: str) -> None:
+    path = write_jsonl(
+        {"_id": "d1", "text": "words", column: "pages/0.png"},
+        {"_id": "d2", "text": "", column: "pages/1.png"},
+        {"_id": "d3", "text": "words alone", column: None},
+    )
+    documents = dict(load_documents(SourceConfig(path)))
+    assert documents["d1"] == ModelInput("words", (pages[0],))
+    assert documents["d2"] == ModelInput(images=(pages[1],))
+    assert documents["d3"] == ModelInput("words alone")
+    alone = dict(load_documents(SourceConfig(path, columns={"positive": "text"})))
+    assert alone["d1"] == ModelInput("words"), "what a map says is done"
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "chapter 3", "notes.txt"])
+def test_where_a_text_comes_from_is_not_its_picture(write_jsonl: Write, name: str) -> None:
+    path = write_jsonl({"_id": "d1", "text": "words", "file_name": name})
+    assert load_documents(SourceConfig(path)) == [("d1", ModelInput("words"))]
+
+
+def test_pictures_of_a_judged_corpus(pages: list[Path], tmp_path: Path) -> None:
+    rows: dict[str, Any] = {
+        "queries": {"_id": "q1", "text": "red?"},
+        "corpus": {"_id": "d1", "text": "words", "image_path": "pages/0.png"},
+        "qrels": {"query-id": "q1", "corpus-id": "d1", "score": 1},
+    }
+    for part, row in rows.items():
+        (tmp_path / f"{part}.jsonl").write_text(json.dumps(row))
+    (example,) = load_examples(SourceConfig(tmp_path))
+    assert example.documents == (ModelInput("words", (pages[0],)),)
+
+
+def test_videos_beside_images_of_tevatron(pages: list[Path], write_jsonl: Write, tmp_path: Path) -> None:
+    corpus = write_jsonl(
+        {"docid": "d1", "text": "words", "image": None, "video": None},
+        {"docid": "d2", "text": "", "image": "pages/0.png", "video": None},
+        {"docid": "d3", "text": "seen", "image": None, "video": "a.mp4"},
+        name="corpus.jsonl",
+    )
+    path = write_jsonl({"query_id": "q1", "query_text": "like this", "query_image": None, "query_video": "b.mp4",
+                        "positive_document_ids": ["d3"], "negative_document_ids": ["d1", "d2"]})  # fmt: skip
+    rows = load_examples(SourceConfig(path, documents=corpus))
+    (example,) = rows.without_content_ids()
+    assert example.query == ModelInput("like this", video=tmp_path / "b.mp4")
+    assert example.documents == (
+        ModelInput("seen", video=tmp_path / "a.mp4"),
+        ModelInput("words"),
+        ModelInput(images=(pages[0],)),
+    )
+    assert not any("ignored" in line for line in rows.columns_used())
+
+
+@pytest.mark.parametrize("table", ["metadata.jsonl", "metadata.csv"])
+def test_a_folder_of_images_with_captions_is_a_corpus_of_its_images(tmp_path: Path, table: str) -> None:
+    """As `datasets` keeps images (ImageFolder): what the table says of them are not the documents."""
+    for number in range(2):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
+    rows = {
+        "metadata.jsonl": '{"file_name": "0.png", "text": "a"}\n{"file_name": "1.png", "text": "b"}\n',
+        "metadata.csv": "file_name,text\n0.png,a\n1.png,b\n",
+    }
+    (tmp_path / table).write_text(rows[table])
+    documents = load_documents(SourceConfig(tmp_path))
+    assert documents == [(f"{number}.png", ModelInput(images=(tmp_path / f"{number}.png",))) for number in range(2)]
+    mapped = SourceConfig(tmp_path / table, columns={"query": "text", "positive": "file_name"})
+    assert [row.documents[0].images for row in load_examples(mapped)] == [(tmp_path / f"{n}.png",) for n in range(2)]
