@@ -11,6 +11,7 @@ from PIL import Image
 
 from smart_train.data.formats.ocr import Picture
 from smart_train.data.misspelt_media import MediaColumns, reads_as_name
+from smart_train.data.printed_values import printed
 from smart_train.data.read_as_text import PageTexts
 from smart_train.data.references import References
 from smart_train.errors import DataError, shown
@@ -54,6 +55,7 @@ class CellReader:
                     f'{where}: {value[:60]!r} names an image or a video; write {{"image": ...}} or {{"video": ...}} '
                     'to ask with it, {"text": ...} to ask with its name'
                 )
+            _check_printed(value, where)
             return ModelInput(text=value)
         if not isinstance(value, (bytes, Path, Image.Image, Mapping)):
             raise DataError(
@@ -124,14 +126,17 @@ class CellReader:
         """A document of text.
 
         Raises:
-            DataError: it looks like a name, and other values of the column are images or videos.
+            DataError: it looks like a name, and other values of the column are images or videos; or it is what Python
+                prints of something else.
         """
         check_characters(value, where)
+        _check_printed(value, where)
         media = None if column == "text" else self.media  # a column called so holds texts
         if media is not None and value.strip() and reads_as_name(value) and column in media:
             raise DataError(
-                f"{where}: {value[:60]!r} looks like a name, but not like that of an image or a video, which this "
-                'column holds in other rows; correct the name, or write {"text": ...} if these words are the document'
+                f"{where}: {value[:60]!r} looks like a name, but not like that of an image or a video, which "
+                f'{media.named(column)} holds in other rows; correct the name, or write {{"text": ...}} if these words '
+                "are the document; if they are ids, name the file or folder with the documents: documents: PATH"
             )
         return ModelInput(text=value)
 
@@ -176,6 +181,15 @@ class CellReader:
         if data_uri is None:
             raise DataError(f"{where}: the bytes are {type(content).__name__}, and not an image in base64")
         return data_uri
+
+
+def _check_printed(text: str, where: str) -> None:
+    kind = printed(text)
+    if kind is not None:
+        raise DataError(
+            f"{where}: {text[:60]!r} is {kind}, printed as text; write what it was, an entry for each of several, or "
+            '{"text": ...} if these words are meant'
+        )
 
 
 def _expected(value: Any) -> str:

@@ -34,13 +34,22 @@ class MediaColumns:
 
     Args:
         rows: all raw rows of the source, list-like. references: of the same source.
+        like: columns whose documents are of the kind of another column's, as negatives are of the positives'.
     """
 
-    def __init__(self, rows: Sequence[Any], references: References) -> None:
-        self._rows, self._references = rows, references
+    def __init__(self, rows: Sequence[Any], references: References, like: Mapping[str, str] | None = None) -> None:
+        self._rows, self._references, self._like = rows, references, like or {}
         self._holds_media: dict[str, bool] = {}
 
     def __contains__(self, column: str) -> bool:
+        other = self._like.get(column)
+        return self._holds(column) or (other is not None and self._holds(other))
+
+    def named(self, column: str) -> str:
+        """Which column holds images or videos, where `column` is one of these: for messages."""
+        return "this column" if self._holds(column) else f"the column {self._like[column]!r}"
+
+    def _holds(self, column: str) -> bool:
         if column not in self._holds_media:
             rows = self._rows.select_columns(column) if hasattr(self._rows, "select_columns") else self._rows
             some = (rows[place] for place in range(len(rows)))

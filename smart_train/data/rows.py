@@ -66,7 +66,8 @@ class RowReader:
         self.documents = documents
         references = References(root, dpi, library=library)
         texts = PageTexts(references, pages_as=pages_as, ocr=ocr)
-        self.cells = CellReader(references, texts, None if rows is None else MediaColumns(rows, references))
+        like = dict.fromkeys(columns.negatives, columns.positive)
+        self.cells = CellReader(references, texts, None if rows is None else MediaColumns(rows, references, like))
         self.names = names or {}
         self.available = tuple(available)
         self.names_by_content = True

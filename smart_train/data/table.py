@@ -81,22 +81,37 @@ class AdaptedRows(Sequence[Any]):
 
     Args:
         adapt: raw row -> row under our names, or the DataError that stands in its place; picklable (a function of a
-            module).
+            module). A DataError that it raises stands there with the row's name before it.
+        name, numbers: of the source and its rows, as of `Table`, where `adapt` may raise.
     """
 
     def __init__(
-        self, rows: Sequence[RawRow | DataError], adapt: Callable[[RawRow], dict[str, Any] | DataError]
+        self,
+        rows: Sequence[RawRow | DataError],
+        adapt: Callable[[RawRow], dict[str, Any] | DataError],
+        name: str = "",
+        numbers: Sequence[int] | None = None,
     ) -> None:
-        self.rows, self.adapt = rows, adapt
+        self.rows, self.adapt, self.name = rows, adapt, name
+        self.numbers = range(len(rows)) if numbers is None else numbers
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return AdaptedRows(self.rows[index], self.adapt)
+            return AdaptedRows(self.rows[index], self.adapt, self.name, self.numbers[index])
         row = self.rows[index]
-        return row if isinstance(row, DataError) else self.adapt(row)
+        if isinstance(row, DataError):
+            return row
+        try:
+            return self.adapt(row)
+        except DataError as error:
+            return _of_row(error, self.name, self.numbers[index])
+
+
+def _of_row(error: DataError, name: str, number: int) -> DataError:
+    return DataError(f"{name}, row {number}{',' if str(error).startswith('column ') else ':'} {error}")
 
 
 class SplitRows(Sequence[Any]):
@@ -138,8 +153,7 @@ class SplitRows(Sequence[Any]):
         try:
             return self.adapt(row, answer)
         except DataError as error:
-            mark = "," if str(error).startswith("column ") else ":"
-            return DataError(f"{self.name}, row {self.numbers[index]}{mark} {error}")
+            return _of_row(error, self.name, self.numbers[index])
 
 
 def listed(value: Any) -> list[Any]:

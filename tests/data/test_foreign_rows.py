@@ -62,7 +62,7 @@ def test_flag_embedding(write_jsonl: Write, tmp_path: Path, kind: str) -> None:
     assert (first.row, second.row, third.row) == (0, 0, 2 if kind == "jsonl" else 1)
     rows_of = load_examples(SourceConfig(path))
     assert dict(check_examples(rows_of)[1].details())["columns"] == (
-        "query, pos, neg, prompt, pos_scores, neg_scores; ignored: type"
+        "query, pos, neg, prompt, type, pos_scores, neg_scores"
     )
     assert list(pickle.loads(pickle.dumps(rows_of[1:]))) == [second, third]
     assert len(load(path, max_samples=2)) == 2
@@ -92,6 +92,25 @@ def test_tevatron_passages(write_jsonl: Write) -> None:
     assert [row.query_id for row in (first, second, third)] == ["q1", "q1", "q2"]
     assert [row.document_ids[0] for row in (first, second, third)] == ["d0", "d1", "d9"]
     assert texts(first) == ["Title 0 body 0", "Title 2 body 2"] and texts(third) == ["no title"]
+
+
+def test_types_of_flag_embedding(write_jsonl: Write) -> None:
+    """Rows of one type meet in a batch, as there; in pairs of likeness both sides have the prompt."""
+    row = {"query": "red?", "pos": ["a red one"], "neg": ["a blue one"], "prompt": "Find it."}
+    normal, alike = load(write_jsonl({**row, "type": "normal"}, {**row, "type": "symmetric_sts"}))
+    assert (normal.task, alike.task) == ("normal", "symmetric_sts")
+    assert normal.documents == (ModelInput("a red one"), ModelInput("a blue one"))
+    assert {document.instruction for document in alike.documents} == {"Find it."}
+    for kind in ("symmetric_class", "symmetric_clustering"):
+        with pytest.raises(DataError, match=f"row 0, column 'type': '{kind}' says that documents of other rows answer"):
+            load(write_jsonl({**row, "type": kind}))
+
+
+def test_scores_of_tevatron(write_jsonl: Write) -> None:
+    passages = [{"docid": f"d{i}", "title": "", "text": "a", "score": score} for i, score in enumerate((1, 0.75, None))]
+    row = {"query_id": "q1", "query": "red?", "positive_passages": passages[:1]}
+    (scored,) = load(write_jsonl({**row, "negative_passages": passages[1:]}))
+    assert scored.scores == (1.0, 0.75, None)
 
 
 def test_tevatron_ids(pages: list[Path], write_jsonl: Write) -> None:

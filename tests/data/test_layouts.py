@@ -226,8 +226,22 @@ def test_vlm2vec_columns(pages: list[Path], tmp_path: Path) -> None:
     assert row.query == ModelInput(text="find")
     assert row.documents == tuple(ModelInput(images=(page,)) for page in pages[2:])
     lines(tmp_path / "bad.jsonl", {**train, "pos_text": "<|image_1|>"})
+    with pytest.raises(
+        DataError, match=r"row 0: '<\|image_1\|>' has a mark for an image, and there is no image beside"
+    ):
+        load(tmp_path, split="bad")
+    lines(tmp_path / "bad.jsonl", {**train, "pos_text": ""})
     with pytest.raises(DataError, match="row 0: column 'pos_text, pos_image_path' is null"):
         load(tmp_path, split="bad")
+
+
+@pytest.mark.parametrize("mark", ["<image>", "<|image_1|>", "<|vision_start|><|image_pad|><|vision_end|>", ""])
+def test_vlm2vec_columns_of_both_kinds(pages: list[Path], tmp_path: Path, mark: str) -> None:
+    """Its sets of screenshots have `qry_text` beside `pos_text`, and marks of other models are taken out as well."""
+    row = {"qry_text": f"{mark}Where?", "qry_image_path": "pages/0.png", "pos_text": "there", "pos_image_path": ""}
+    lines(tmp_path / "train.jsonl", row)
+    (example,) = load(tmp_path)
+    assert example.query == ModelInput("Where?", (pages[0],)) and example.documents == (ModelInput("there"),)
 
 
 @pytest.mark.parametrize("pairs", ["pairs.csv", "pairs.jsonl"])

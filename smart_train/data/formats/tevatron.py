@@ -1,7 +1,8 @@
 """The rows of Tevatron. First layout: `query`, and passages with `docid`, `title` and `text` in lists
-`positive_passages` and `negative_passages`. Second: `query_text`, `query_image`, and lists `positive_document_ids` and
-`negative_document_ids`, whose documents are another source (`docid`, `text`, `image`), the recipe's `documents`. SimLM
-and E5 name theirs in `positives` and `negatives`, each with a list `doc_id`, and a list `score` of a teacher.
+`positive_passages` and `negative_passages`, with a teacher's `score` where a model is distilled. Second: `query_text`,
+`query_image`, `query_video`, and lists `positive_document_ids` and `negative_document_ids`, whose documents are another
+source (`docid`, `text`, `image`, `video`), the recipe's `documents`. SimLM and E5 name theirs in `positives` and
+`negatives`, each with a list `doc_id`, and a list `score` of a teacher.
 
 A row with several answers gives a row for each of them, as training takes another of them each time there.
 """
@@ -16,7 +17,7 @@ from smart_train.data.formats.judged import titled
 from smart_train.data.table import AdaptedRows, SplitRows, Table, listed
 from smart_train.errors import DataError
 
-_PASSAGES, _IDS = "positive_passages", "positive_document_ids"
+_PASSAGES, _NEGATIVES, _IDS = "positive_passages", "negative_passages", "positive_document_ids"
 _SCORED, _SCORED_NEGATIVES = "positives", "negatives"
 
 
@@ -31,8 +32,9 @@ def adapted(table: Table, name: str) -> Table:
     """The same rows under our names; `name`: of their source."""
     called = {"query": "query" if "query" in table.columns else "query_text"}
     if _PASSAGES in table.columns:
-        called |= {"positive": _PASSAGES, "document_id": _PASSAGES, "negatives": "negative_passages"}
-        columns = ["query", "query_id", "positive", "document_id", "negatives"]
+        called |= {"positive": _PASSAGES, "document_id": _PASSAGES, "negatives": _NEGATIVES}
+        called["scores"] = f"{_PASSAGES}, {_NEGATIVES}"
+        columns = ["query", "query_id", "positive", "document_id", "negatives", "scores"]
         return table.renamed(SplitRows(table, name, _PASSAGES, passages_row), columns, called)
     if _IDS not in table.columns:
         first = next((row for row in table.rows if isinstance(row, Mapping)), {})
@@ -52,13 +54,15 @@ def adapted(table: Table, name: str) -> Table:
 
 def passages_row(raw: Mapping[str, Any], answer: int) -> dict[str, Any]:
     """The row of one answer, its passages written out."""
-    answers = listed(raw.get(_PASSAGES))
+    answers, negatives = listed(raw.get(_PASSAGES)), listed(raw.get(_NEGATIVES))
     positive = answers[answer] if answers else None
+    scores = [passage.get("score") if isinstance(passage, Mapping) else None for passage in (positive, *negatives)]
     return {
         **_asked(raw),
         "positive": _passage(positive),
         "document_id": positive.get("docid") if isinstance(positive, Mapping) else None,
-        "negatives": [_passage(passage) for passage in listed(raw.get("negative_passages"))] or None,
+        "negatives": [_passage(passage) for passage in negatives] or None,
+        "scores": None if all(score is None for score in scores) else scores,
     }
 
 
