@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from smart_train.data.formats.office import OFFICE_EXTENSIONS
 from smart_train.data.table import Table
 from smart_train.errors import DataError
 from smart_train.utils.text_files import GZIP, plain_name
+from smart_train.utils.wrong_contents import BEGINNING, left_behind
 
 JSON_LINES = (".jsonl", ".ndjson")
 ARROW = (".parquet", ".json", ".arrow", ".feather", ".tar")  # read by the `datasets` library
@@ -43,6 +45,7 @@ def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str 
         saved = "; save the sheet as .csv" if suffix in _SHEETS else ""
         saved = f"; unpack it: gunzip {path.name}" if suffix == ".tar" else saved
         raise DataError(f"{path}: rows are read from {kinds}, not {path.suffix!r}{saved}")
+    _check_beginning(path)
     if suffix in JSON_LINES:
         rows, names = read_jsonl(path, max_rows)
         return Table(rows, names, path.parent, rows.numbers)
@@ -50,6 +53,15 @@ def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str 
         rows, names = read_delimited(path, max_rows, lists=list_columns(columns))
         return Table(rows, names, path.parent)
     return read_arrow([path], max_rows)
+
+
+def _check_beginning(path: Path) -> None:
+    with contextlib.suppress(OSError):  # who reads it says why it cannot be read
+        with path.open("rb") as file:
+            head = file.read(BEGINNING)
+        wrong = left_behind(head)
+        if wrong is not None:
+            raise DataError(f"{path}: holds {wrong}")
 
 
 def read_arrow(paths: Sequence[Path], max_rows: int | None = None) -> Table:

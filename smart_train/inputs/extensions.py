@@ -2,7 +2,7 @@
 
 IMAGE_EXTENSIONS = (
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-    + (".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif")
+    + (".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".jpf", ".avif")
 )  # fmt: skip
 TIFF_EXTENSIONS = (".tif", ".tiff")  # a file may hold several pages
 VIDEO_EXTENSIONS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")

@@ -22,6 +22,7 @@ from smart_train.inputs.fetching import URL_SCHEMES, describe_address, fetch
 from smart_train.inputs.folder_listing import check_regular
 from smart_train.inputs.known_files import recall
 from smart_train.utils.hashing import stable_hash
+from smart_train.utils.wrong_contents import BEGINNING, no_picture
 
 # Pillow's own bound for "this may be a decompression bomb"; a page at 600 dpi on A3 has 70 million pixels.
 MAX_PIXELS_LIMIT = 89_478_485
@@ -194,12 +195,26 @@ def _named_errors(ref: Any) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"image {describe_image(ref)}: too many pixels ({error})") from error
     except UnidentifiedImageError as error:
+        known = no_picture(_beginning(ref))
         raise DataError(
             f"image {describe_image(ref)}: not an image file that can be decoded (read are {', '.join(FORMATS)})"
+            + (f"; it is {known}" if known else "")
         ) from error
     # Pillow's decoders report broken and unknown files as any of these, SyntaxError included.
     except _DECODING_ERRORS as error:
         raise DataError(f"image {describe_image(ref)}: cannot be decoded ({error})") from error
+
+
+def _beginning(ref: Any) -> bytes:
+    """The first bytes of what `ref` names or holds; none of an address, which is not fetched again."""
+    if isinstance(ref, str) and ref.startswith(URL_SCHEMES):
+        return b""
+    with contextlib.suppress(DataError, OSError, ValueError):
+        if isinstance(ref, os.PathLike) or (isinstance(ref, str) and not ref.startswith("data:")):
+            with open(ref, "rb") as file:
+                return file.read(BEGINNING)
+        return read_encoded(ref)[:BEGINNING]
+    return b""
 
 
 def _open(ref: Any, max_pixels_limit: int) -> Image.Image:

@@ -26,7 +26,10 @@ from smart_train.utils.counts import counted
 
 PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")
 # Documents and pictures that are neither read here as pages nor as rows.
-_OTHERS = (*OFFICE_EXTENSIONS, ".heic", ".heif", ".svg", ".svgz", ".eps", ".ps", ".psd", ".djvu", ".emf", ".wmf")
+_OTHERS = (
+    (*OFFICE_EXTENSIONS, ".heic", ".heif", ".svg", ".svgz", ".eps", ".ps", ".psd", ".djvu", ".emf", ".wmf", ".xps")
+    + (".jxl", ".ico", ".dds", ".tga", ".pcx", ".sgi", ".xcf", ".dng", ".cr2", ".nef", ".arw")
+)  # fmt: skip
 AS_PDF = "export them as PDF (smart-train make-pairs has LibreOffice convert office, web and book files)"
 AS_PICTURES = "save pictures as PNG or JPEG, and export others as PDF"
 _NAMED = 5
