@@ -32,8 +32,9 @@ class ModelInput:
 
     @property
     def is_blank(self) -> bool:
-        """Whether it holds nothing to read: no image or video, and no text but blanks."""
-        return not self.images and self.video is None and not (self.text and self.text.strip())
+        """Whether it holds nothing to read: no image or video, and no text but what nobody sees (blanks, controls)."""
+        seen = (letter.isprintable() and not letter.isspace() for letter in self.text or "")
+        return not self.images and self.video is None and not any(seen)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""Texts that are what Python prints of something else: a list, an image in memory, the bytes of one. Tables that went
-through pandas hold such texts where the thing itself was meant."""
+"""Texts that stand for something else: what Python prints of a list, of an image in memory or of its bytes, which is in
+tables that went through pandas; and the mark of an image."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _KINDS = (
     (re.compile(r"(?:tensor|array)\(\[.*\)", re.DOTALL), "an array"),
     (re.compile(r"\[\[[\[\]\s\d.,eE+-]+\]"), "an array"),
     (_LIST, "a list"),
+    (re.compile(r"<img\b[^<>]*>(?:</img>)?", re.IGNORECASE), "an image of a web page"),
+    (re.compile(r"<img>[^<>\n]+</img>.*", re.DOTALL), "an image in the marks of a chat"),  # of Qwen-VL
 )
 _BEGINNINGS = ("<", "{", "[", "tensor(", "array(")
 

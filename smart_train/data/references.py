@@ -19,6 +19,7 @@ from smart_train.inputs.encoded import encoded_image
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS, TIFF_EXTENSIONS, VIDEO_EXTENSIONS
 from smart_train.inputs.fetching import URL_SCHEMES, path_of_address
 from smart_train.inputs.images import describe_image
+from smart_train.inputs.text import check_characters
 
 # Pages and pictures that nothing here can read as an image; their names are no text to be searched either. What
 # IMAGE_EXTENSIONS lists is read all the same.
@@ -168,6 +169,7 @@ class References:
         return f"{file}#page={page['number']}"
 
     def _addressed(self, name: str, scheme: str, where: str) -> str | Path:
+        check_characters(name, where)
         path = path_of_address(name)
         if path is None:
             raise DataError(f"{where}: {describe_image(name)} is not a whole address; correct it")
@@ -240,8 +242,9 @@ class References:
         """The file that `reference` names. Links below the root may point anywhere, the path itself may not.
 
         Raises:
-            DataError: it leaves the root, is empty, or holds a NUL.
+            DataError: it leaves the root, is empty, or holds a NUL or half of a character.
         """
+        check_characters(reference, where)
         spellings = _spellings(reference)
         paths = [os.path.normpath(os.path.join(self.root, spelling)) for spelling in spellings]
         for path in paths:

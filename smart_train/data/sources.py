@@ -34,6 +34,7 @@ from smart_train.data.rows import ExampleRows, RowReader
 from smart_train.data.table import DocumentTable, Table
 from smart_train.errors import DataError, causes, did_you_mean, listing
 from smart_train.inputs.extensions import IMAGE_EXTENSIONS
+from smart_train.inputs.text import check_characters
 from smart_train.types import ModelInput
 from smart_train.utils.folder_kinds import is_index, is_run, what_is
 from smart_train.utils.text_files import plain_name
@@ -140,9 +141,11 @@ def _scans_read(config: SourceConfig, rows: ExampleRows) -> ExampleRows:
 
 
 def _check_rows(config: SourceConfig, table: Table) -> None:
-    """Raises DataError where there is no row, or no row that could be read."""
+    """Raises DataError where there is no row, no row that could be read, or a column whose name cannot be written."""
     if len(table.rows) == 0:
         raise DataError(f"{_name(config, table)}: holds no rows")
+    for column in table.columns if table.available is None else table.available:
+        check_characters(column, f"{_name(config, table)}: the name of a column")
     if not table.columns:
         problems = [str(row) for row in table.rows]
         raise DataError(

@@ -1,5 +1,5 @@
-"""What a file holds in the place of what its name says, told by its first bytes: what downloads and copies leave behind,
-and formats that are not read."""
+"""What a file holds in the place of what its name says, told by its first bytes: what downloads and copies leave
+behind, and formats that are not read."""
 
 from __future__ import annotations
 

@@ -28,6 +28,8 @@ Write = Callable[..., Path]
         ("[[255 255 255]\n [0 0 0]]", "an array"),
         ("tensor([0.5, 0.25])", "an array"),
         ('{"choices": ["a", "b"]}', "several choices"),
+        ('<img src="pages/0.png">', "an image of a web page"),
+        ("<img>pages/0.png</img>What is it?", "an image in the marks of a chat"),
     ],
 )
 @pytest.mark.parametrize("column", ["query", "positive", "negative"])

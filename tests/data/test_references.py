@@ -256,3 +256,25 @@ def test_words_are_told_apart_from_names_before_every_pattern_is_asked(
     assert sum(map(references._surely_words, texts)) > 20
     monkeypatch.setattr(references, "_surely_words", lambda name: False)
     assert quick == [told(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "positive", ["pages/\ud800.png", {"image": "\ud800.png"}, {"bytes": None, "path": "\ud800.png"}, "https://a/\ud800"]
+)
+def test_half_of_a_character_in_a_name_is_an_error_of_its_row(write_jsonl: Write, positive: Any) -> None:
+    """It could not be written into a report, nor shown on a terminal."""
+    with pytest.raises(DataError, match=r"row 0, column 'positive': character \d+ is '.ud800', half of a"):
+        documents(write_jsonl({"query": "q", "positive": positive}))
+
+
+def test_half_of_a_character_in_the_name_of_a_column(write_jsonl: Write) -> None:
+    with pytest.raises(DataError, match=r"train.jsonl: the name of a column: character 0 is '.ud800'"):
+        documents(write_jsonl({"query": "q", "positive": "p", "\ud800": 1}))
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\ufeff \u2060", "\x00\x07"])
+@pytest.mark.parametrize("column", ["query", "positive"])
+def test_what_nobody_sees_is_empty(write_jsonl: Write, text: str, column: str) -> None:
+    row = {"query": "q", "positive": "p", column: text}
+    with pytest.raises(DataError, match=f"row 0: the {column} is empty .column '{column}'"):
+        check_examples(load_examples(SourceConfig(write_jsonl(row))))
