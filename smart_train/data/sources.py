@@ -27,6 +27,7 @@ from smart_train.data import document_columns
 from smart_train.data.columns import Columns, find_columns, mapped_columns
 from smart_train.data.config import NO_OCR, SourceConfig
 from smart_train.data.formats import folders, judged, labels, layouts, mbeir
+from smart_train.data.formats.delimited import DELIMITERS
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.references import References
 from smart_train.data.row_files import is_rows_file, read_file
@@ -256,6 +257,9 @@ def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
         return read_file(lines, config.first_rows, config.columns)
     if not _is_saved(path) and (prefer_pages or not _holds_tables(path)) and folders.holds_pages(path):
         return _read_pages(config, path)
+    table = _only_table_in(path, config)
+    if table is not None:
+        return read_file(table, config.first_rows, config.columns)
     # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
     from smart_train.data.formats import parquet_and_hub
 
@@ -302,6 +306,19 @@ def _json_lines_in(folder: Path, split: str | None) -> Path | None:
         names = ", ".join(stems)
         raise DataError(f"{folder}: has several splits, {names}; choose one, for example split: {stems[0]}")
     return files[stems[0]] if files else None
+
+
+def _only_table_in(folder: Path, config: SourceConfig) -> Path | None:
+    """The only file of rows of a folder, if it is of separated values and not the one that `datasets` keeps beside
+    images: read as such a file is alone, while the library would take a folder with more pictures for one of these."""
+    if config.subset is not None or (folder / "README.md").is_file() or _is_saved(folder):
+        return None
+    tables = [file for pattern in ("*", "*/*") for file in folder.glob(pattern) if is_rows_file(file)]
+    if len(tables) != 1 or plain_name(tables[0]).suffix.lower() not in DELIMITERS or tables[0].parent != folder:
+        return None
+    stem = plain_name(tables[0]).stem
+    fits = config.split is None or config.split in stem or config.split == "train"
+    return tables[0] if fits and stem != "metadata" else None
 
 
 def _is_image_folder(folder: Path) -> bool:

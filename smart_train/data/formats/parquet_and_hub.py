@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,18 +22,24 @@ from datasets import (
     DatasetDict,
     Features,
     List,
+    Value,
     get_dataset_config_names,
     load_dataset,
+    load_dataset_builder,
     load_from_disk,
 )
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from smart_train.data.formats import judged
-from smart_train.errors import DataError, Unreachable, did_you_mean
+from smart_train.data.formats.delimited import DELIMITERS, read_delimited
+from smart_train.data.row_files import is_rows_file
+from smart_train.errors import DataError, LeftOut, Unreachable, did_you_mean
 from smart_train.utils.text_files import READ_ERRORS, plain_name
 
 Json = getattr(datasets, "Json", None)  # older versions have no such type, and refuse these files
 BUILDERS = {".parquet": "parquet", ".json": "json", ".arrow": "arrow", ".feather": "arrow", ".tar": "webdataset"}
+_DESCRIPTIONS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json")
+_NAMED = 5  # files in a message
 _OF_WEBDATASET = "__key__"  # a column that no other files have
 _POOL = 4  # rows fetched for each that a streamed sample keeps
 _TOGETHER = 32  # rows of a pool that lie together: a row group comes whole, so one row of it costs as much as many
@@ -55,10 +62,46 @@ def read_files(paths: Sequence[Path]) -> Dataset:
 
 
 def read_folder(path: Path, subset: str | None, split: str | None) -> Dataset:
-    """A folder of files whose names, or whose card, say which split and configuration they belong to."""
+    """A folder of files whose names, or whose card, say which split and configuration they belong to. Cells of CSV and
+    TSV files are text, as where such a file is read alone. A warning (`LeftOut`) names files of rows that are in no
+    split."""
     with _readable(str(path)):
-        loaded = load_dataset(str(path), subset)
+        splits = load_dataset_builder(str(path), subset).config.data_files or {}
+        files = [Path(file) for several in splits.values() for file in several]
+    options = _as_text(files)
+    with _readable(str(path)):
+        loaded = load_dataset(str(path), subset, **options)
+    if not (path / "README.md").is_file():
+        _tell_left_out(path, files)
     return _undecoded(_lifted(_one_split(loaded, str(path), split)))
+
+
+def _as_text(files: Sequence[Path]) -> dict[str, Any]:
+    """What to tell the library so that it guesses no types from cells: nothing where the files are of another kind, or
+    have columns that it has to name itself."""
+    if not files or any(plain_name(file).suffix.lower() not in DELIMITERS for file in files):
+        return {}
+    try:
+        headers = [read_delimited(file, 1)[1] for file in files]
+    except DataError:
+        return {}
+    if any(header != headers[0] for header in headers):
+        return {}
+    text = Features(dict.fromkeys(headers[0], Value("string")))
+    return {"features": text, "keep_default_na": False, "na_values": [""]}
+
+
+def _tell_left_out(folder: Path, files: Sequence[Path]) -> None:
+    """Warns of files of rows in `folder`, or one level below, that are not among `files`: the library takes one kind of
+    files, and where a name says a split, no other files for this split."""
+    read = {file.resolve() for file in files}
+    below = (file for pattern in ("*", "*/*") for file in sorted(folder.glob(pattern)))
+    left = [file for file in below if is_rows_file(file) and file.resolve() not in read]
+    names = [file.relative_to(folder).as_posix() for file in left if file.name not in _DESCRIPTIONS]
+    if names and read:
+        some = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        told = f"{folder}: read {', '.join(sorted(file.name for file in files)[:_NAMED])}, but not {some}"
+        warnings.warn(f"{told}; name such a file itself, or put it into a folder of its own", LeftOut, stacklevel=4)
 
 
 def read_hub(name: str, subset: str | None, split: str | None) -> Dataset:
