@@ -40,6 +40,8 @@ PAGE_NAME = re.compile(
 )
 _PDF_OTHERWISE = re.compile(r"\S+\.pdf(?:[\W_]{1,3}(?:pages?|pg|p|seite|s)?[\W_]{0,2}\d+\W?|[#?]\S*)", re.IGNORECASE)
 ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20})://\S*")
+# How exports of Label Studio name files; what is uploaded it keeps below its folder `upload`.
+_LABEL_STUDIO = re.compile(r"/data/(?:local-files/\?d=(?P<local>.+)|(?P<upload>upload/.+))", re.DOTALL)
 _ONE_WORD_PATH = re.compile(r"(?:[^\s/]+/)+[^\s/]+")
 _Page = TypeVar("_Page")
 _ONE_WORD_FILE = re.compile(r"\S+\.\w{1,8}")
@@ -142,14 +144,18 @@ class References:
         return encoded or bool(PAGE_NAME.fullmatch(name)) or ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS))
 
     def names_file_there(self, text: str) -> bool:
-        """Whether `text` names an image, a video or a page, in a file that is there or in itself."""
+        """Whether `text` names an image, a video or a page: a file or folder that is there, an address, or itself."""
         if not self.names_media(text):
             return False
         name = bare(text)
         page = PAGE_NAME.fullmatch(name)
+        address = ADDRESS.fullmatch(name) is not None
         if page is None and not ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS)):
-            return name[:5].lower() == "data:" or not ADDRESS.fullmatch(name)
-        return any(os.path.isfile(os.path.join(self.root, path)) for path in _spellings(page["file"] if page else name))
+            return name[:5].lower() == "data:" or not address
+        paths = [os.path.join(self.root, path) for path in _spellings(page["file"] if page else name)]
+        one_word = _ONE_WORD_PATH.fullmatch(name.lstrip("/")) is not None
+        beside = one_word and any(os.path.isdir(os.path.dirname(path)) for path in paths)
+        return address or beside or any(map(os.path.isfile, paths))
 
     def undecoded(self, path: str, where: str) -> Path:
         """The file that a cell {"bytes": None, "path": ...} names.
@@ -245,6 +251,9 @@ class References:
             DataError: it leaves the root, is empty, or holds a NUL or half of a character.
         """
         check_characters(reference, where)
+        labelled = _LABEL_STUDIO.match(reference)
+        if labelled is not None and not reference.startswith(f"{self.root}{os.sep}"):
+            reference = urllib.parse.unquote(labelled["local"] or labelled["upload"])
         spellings = _spellings(reference)
         paths = [os.path.normpath(os.path.join(self.root, spelling)) for spelling in spellings]
         for path in paths:

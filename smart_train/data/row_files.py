@@ -19,6 +19,7 @@ JSON_LINES = (".jsonl", ".ndjson")
 ARROW = (".parquet", ".json", ".arrow", ".feather", ".tar")  # read by the `datasets` library
 EXTENSIONS = (*JSON_LINES, *DELIMITERS, *ARROW)
 _COMPRESSED = (*JSON_LINES, *DELIMITERS, ".json")  # also with .gz at the end
+_PACKED = (".zst", ".bz2", ".xz", ".lz4", ".zip", ".7z", ".rar", ".tgz")
 _SHEETS = (".xls", ".xlsx", ".ods")  # whose rows are what is meant, and not their pages
 
 
@@ -43,6 +44,7 @@ def read_file(path: Path, max_rows: int | None = None, columns: ColumnMap | str 
             )
         kinds = f"{', '.join(EXTENSIONS)}, and of these {', '.join(_COMPRESSED)} with {GZIP} at the end"
         saved = "; save the sheet as .csv" if suffix in _SHEETS else ""
+        saved = "; unpack it first (zstd -d, bunzip2, unxz, unzip)" if suffix in _PACKED else saved
         saved = f"; unpack it: gunzip {path.name}" if suffix == ".tar" else saved
         raise DataError(f"{path}: rows are read from {kinds}, not {path.suffix!r}{saved}")
     _check_beginning(path)

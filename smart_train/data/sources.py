@@ -60,7 +60,8 @@ def load_examples(config: SourceConfig) -> ExampleRows:
     if config.columns is None:
         layouts.check_layout(table.columns, _name(config, table))
     columns = find_columns(_name(config, table), table.columns, config.columns)
-    labels.check_labels(table, _name(config, table), mapped_columns(config.columns))
+    triplets = bool(columns.negatives)
+    labels.check_labels(table, _name(config, table), mapped_columns(config.columns), triplets=triplets)
     apart = _documents(config, table)
     if table.documents_apart and apart is None:
         raise DataError(

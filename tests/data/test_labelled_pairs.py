@@ -105,3 +105,14 @@ def test_a_column_with_a_meaning_of_its_own_is_not_a_label(write_jsonl: Write) -
     path = write_jsonl({"label": "0", "positive": "a red one"}, {"label": "1", "positive": "a blue one"})
     first, _ = load_examples(SourceConfig(path, columns={"query": "label"}))
     assert first.query.text == "0"
+
+
+def test_a_margin_between_positive_and_negative_is_not_likeness(write_jsonl: Write) -> None:
+    rows = [{"query": "a", "positive": "b", "negative": "c", "label": margin} for margin in (7.5, 0.25, -1.5)]
+    assert len(load_examples(SourceConfig(write_jsonl(*rows)))) == 3
+
+
+def test_a_column_pos_of_another_meaning(write_jsonl: Write) -> None:
+    """As a part of speech, or a position."""
+    (row,) = load_examples(SourceConfig(write_jsonl({"query": "a", "positive": "b", "pos": "noun"})))
+    assert row.documents[0].text == "b"

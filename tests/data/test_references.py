@@ -278,3 +278,26 @@ def test_what_nobody_sees_is_empty(write_jsonl: Write, text: str, column: str) -
     row = {"query": "q", "positive": "p", column: text}
     with pytest.raises(DataError, match=f"row 0: the {column} is empty .column '{column}'"):
         check_examples(load_examples(SourceConfig(write_jsonl(row))))
+
+
+@pytest.mark.parametrize(
+    "query", ["pages/9.png", "https://example.org/1.jpg", "/data/images/1.jpg", "pages/9.pdf#page=2"]
+)
+def test_a_query_that_can_only_be_a_reference_is_refused(pages: list[Path], write_jsonl: Write, query: str) -> None:
+    """Its folder is there, or it is an address; the file itself may be missing."""
+    with pytest.raises(DataError, match="column 'query': .* names an image or a video; write"):
+        documents(write_jsonl({"query": query, "positive": "pages/0.png"}))
+    for words in ("logo.png", "what is in and/or.png", "https://example.org"):
+        (row,) = load_examples(SourceConfig(write_jsonl({"query": words, "positive": "pages/0.png"})))
+        assert row.query.text == words
+
+
+def test_names_that_label_studio_gives(pages: list[Path], write_jsonl: Write, tmp_path: Path) -> None:
+    (tmp_path / "upload" / "3").mkdir(parents=True)
+    upload = tmp_path / "upload" / "3" / "ab-1.png"
+    upload.write_bytes(pages[1].read_bytes())
+    path = write_jsonl(
+        {"query": "q", "positive": "/data/local-files/?d=pages/0.png"},
+        {"query": "q", "positive": "/data/upload/3/ab-1.png"},
+    )
+    assert documents(path) == [ModelInput(images=(pages[0],)), ModelInput(images=(upload,))]

@@ -21,8 +21,8 @@ _ALIKE = "symmetric_sts"  # both sides are queries: documents have the prompt, t
 
 
 def matches(columns: Collection[str]) -> bool:
-    """Whether the columns are those of FlagEmbedding."""
-    return {"query", "pos"} <= {*columns}
+    """Whether the columns are those of FlagEmbedding, and not our own with a column `pos` of another meaning."""
+    return {"query", "pos"} <= {*columns} and not {"positive", "document"} & {*columns}
 
 
 def adapted(table: Table, name: str) -> Table:

@@ -21,12 +21,13 @@ _REMOVE = "every row here is a query and its answer: remove these rows, or the c
 _KEEP = "every row here is a query and its answer: keep the rows whose sides mean the same, and remove the others"
 
 
-def check_labels(table: Table, name: str, mapped: Collection[str] = ()) -> None:
+def check_labels(table: Table, name: str, mapped: Collection[str] = (), *, triplets: bool = False) -> None:
     """Raises DataError where a column of labels, judgements or likeness says of some rows that their two sides do not
     belong together.
 
     Args:
         name: of the source, for messages. mapped: columns to which the user's map gives a meaning.
+        triplets: rows have negatives of their own, so that fractions in a label are a teacher's margins.
     """
     twins = _twins(table.columns)
     for column in table.columns:
@@ -39,10 +40,14 @@ def check_labels(table: Table, name: str, mapped: Collection[str] = ()) -> None:
             _check_inference(values, column, name)
         elif len(numbers) < len(values):
             _check_words(values, column, name)
-        elif of_twins or column in LIKENESS or (column in LABELS and any(number % 1 for number in numbers)):
+        elif of_twins or column in LIKENESS or (column in LABELS and not triplets and _fractions(numbers)):
             _check_likeness(numbers, column, name, " and ".join(twins) if twins else "the two sides")
         elif column in JUDGEMENTS or {*numbers} <= {*_NOT_A_PAIR, 1.0}:
             _check_judgements(numbers, column, name)
+
+
+def _fractions(numbers: Sequence[float]) -> bool:
+    return any(number % 1 for number in numbers)
 
 
 def _check_inference(values: Sequence[Any], column: str, name: str) -> None:
