@@ -266,8 +266,8 @@ def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
 
     if _is_saved(path):
         return Table.of_dataset(parquet_and_hub.read_saved(path, config.split), path, config.first_rows)
-    if (path / "README.md").is_file() and config.subset is None:
-        parts = parquet_and_hub.judged_parts(str(path), config.split, local=True)
+    if (path / "README.md").is_file():
+        parts = parquet_and_hub.judged_parts(str(path), config.subset, config.split, local=True)
         if parts is not None:
             return _joined(config, parts, path)
     return Table.of_dataset(parquet_and_hub.read_folder(path, config.subset, config.split), path, config.first_rows)
@@ -281,10 +281,9 @@ def _read_hub(config: SourceConfig) -> Table:
         assert config.max_samples is not None, "SourceConfig requires it"
         streamed = parquet_and_hub.stream_hub(name, config.subset, config.split, config.max_samples, config.sample_seed)
         return Table.of_dataset(streamed, here)
-    if config.subset is None:
-        parts = parquet_and_hub.judged_parts(name, config.split, local=False)
-        if parts is not None:
-            return _joined(config, parts, here)
+    parts = parquet_and_hub.judged_parts(name, config.subset, config.split, local=False)
+    if parts is not None:
+        return _joined(config, parts, here)
     return Table.of_dataset(parquet_and_hub.read_hub(name, config.subset, config.split), here, config.first_rows)
 
 

@@ -72,3 +72,24 @@ def test_queries_with_paths_of_images(pages: list[Path], tmp_path: Path) -> None
     first, *_, last = load(folder, split="test", image_root=tmp_path)
     assert first.query.text == "this?" and [image.name for image in first.query.images] == ["0.png"]
     assert last.query == ModelInput("red?")
+
+
+def test_sets_of_several_languages(tmp_path: Path) -> None:
+    """As mteb keeps them: a configuration of each part for every language."""
+    configs = []
+    for language in ("english", "german"):
+        folder = beir(tmp_path / language)
+        for part in ("queries", "corpus"):
+            configs.append(
+                f"- {{config_name: {language}-{part}, data_files: [{{split: test, path: {language}/{part}.jsonl}}]}}"
+            )
+        judged = {"query-id": "q1", "corpus-id": "d0" if language == "english" else "d3", "score": 1}
+        lines(folder / "judged.jsonl", judged)
+        configs.append(
+            f"- {{config_name: {language}-qrels, data_files: [{{split: test, path: {language}/judged.jsonl}}]}}"
+        )
+    (tmp_path / "README.md").write_text("\n".join(["---", "configs:", *configs, "---"]))
+    (row,) = load(tmp_path, subset="german", split="test")
+    assert row.query == ModelInput("red?") and row.document_ids == ("d3",)
+    with pytest.raises(DataError, match="holds the sets english, german; choose one, for example subset: english"):
+        load(tmp_path, split="test")

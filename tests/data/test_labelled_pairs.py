@@ -55,6 +55,7 @@ def test_pairs_that_are_not_answers(write_jsonl: Write, sides: tuple[str, ...], 
     [
         ("query document", "relevance", (3, 0), "column 'relevance' is 0 in 1 rows, which says that"),
         ("query document", "is_relevant", (True, False), "column 'is_relevant' is 0 in 1 rows"),
+        ("query document", "score", (1, 0), "column 'score' is 0 in 1 rows, which says that"),
         ("query positive", "label", (1, -1), "column 'label' is 0 or less in 1 rows"),
         ("query positive", "label", (0.9, 0.1), "column 'label' is below half of the highest in 1 rows: it says how a"),
         ("query positive", "label", ("relevant", "not_relevant"), "column 'label' is 'not_relevant' or the like in 1"),

@@ -31,23 +31,21 @@ def check_labels(table: Table, name: str, mapped: Collection[str] = (), *, tripl
     """
     twins = _twins(table.columns)
     for column in table.columns:
-        of_twins = column == "score" and twins is not None  # else a teacher's score
-        if column in mapped or column not in {*LABELS, *JUDGEMENTS, *LIKENESS} and not of_twins:
+        if column in mapped or column not in (*LABELS, *JUDGEMENTS, *LIKENESS, "score"):
             continue
         values = _values(table, column)
         numbers = [number for number in map(_number, values) if number is not None]
+        if column == "score" and twins is None and (triplets or {*numbers} != {0.0, 1.0}):
+            continue  # a teacher's
+        fractions = not triplets and any(number % 1 for number in numbers)
         if {*table.columns} >= _INFERENCE and column in LABELS:
             _check_inference(values, column, name)
         elif len(numbers) < len(values):
             _check_words(values, column, name)
-        elif of_twins or column in LIKENESS or (column in LABELS and not triplets and _fractions(numbers)):
+        elif (column == "score" and twins) or column in LIKENESS or (column in LABELS and fractions):
             _check_likeness(numbers, column, name, " and ".join(twins) if twins else "the two sides")
         elif column in JUDGEMENTS or {*numbers} <= {*_NOT_A_PAIR, 1.0}:
             _check_judgements(numbers, column, name)
-
-
-def _fractions(numbers: Sequence[float]) -> bool:
-    return any(number % 1 for number in numbers)
 
 
 def _check_inference(values: Sequence[Any], column: str, name: str) -> None:

@@ -10,7 +10,7 @@ from smart_train.data.table import SplitRows, Table
 from smart_train.errors import DataError
 
 _READ = (vlm2vec, swift, tevatron, flag_embedding)
-_CONVERSATIONS = ("messages", "conversations", "conversation")
+_CONVERSATIONS = ("messages", "conversations", "conversation", "chosen_messages")
 _PAIR = 'a row for each pair, as in {"query": "What is the torque?", "positive": "pages/1.png"}'
 
 

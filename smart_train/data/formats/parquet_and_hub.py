@@ -10,7 +10,7 @@ import random
 import tarfile
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -136,29 +136,44 @@ def stream_hub(
         return _undecoded(Dataset.from_generator(_iterate, gen_kwargs={"places": places, **wanted}, features=features))
 
 
-def judged_parts(name: str, split: str | None, *, local: bool) -> dict[str, Dataset] | None:
+def judged_parts(name: str, subset: str | None, split: str | None, *, local: bool) -> dict[str, Dataset] | None:
     """The data sets of queries, corpus and qrels, where `name` has configurations of these names (the judgements may be
-    the default one), and of instructions, if it has them; None where it has not.
+    the default one), and of instructions, if it has them; None where it has not. mteb's sets of several languages have
+    a configuration of each for every language, `english-queries` and so on, of which `subset` is the first part.
 
     Args:
         local: whether `name` is a folder rather than an id on the Hub.
+
+    Raises:
+        DataError: there are such sets of several languages, and no `subset` says which one is meant.
     """
     if not local:
         _check_split(name, split)
     with _readable(name) if local else _on_hub(name):
         names = get_dataset_config_names(name)
-        if not {"queries", "corpus"} <= {*names}:
-            return None
-        judgements = "qrels" if "qrels" in names else "default"
-        if judgements not in names:
-            return None
-        configurations = {"queries": "queries", "corpus": "corpus", "qrels": judgements}
-        if judged.INSTRUCTIONS in names:
-            configurations[judged.INSTRUCTIONS] = judged.INSTRUCTIONS
-        if judged.CANDIDATES in names:
-            judged.tell_candidates(name)
+    languages = [named.removesuffix("-queries") for named in names if named.endswith("-queries")]
+    if subset is None and languages and not _configurations(names, None):
+        raise DataError(
+            f"{name}: holds the sets {', '.join(languages)}; choose one, for example subset: {languages[0]}"
+        )
+    configurations = _configurations(names, subset)
+    if not configurations:
+        return None
+    if configurations.pop(judged.CANDIDATES, None):
+        judged.tell_candidates(name)
+    with _readable(name) if local else _on_hub(name):
         loaded = {part: load_dataset(name, configuration) for part, configuration in configurations.items()}
     return {part: _undecoded(_likely_split(splits, f"{name}, {part}", split)) for part, splits in loaded.items()}
+
+
+def _configurations(names: Collection[str], subset: str | None) -> dict[str, str]:
+    """Part of a judged set -> its configuration; empty where a part that is needed has none."""
+    before = "" if subset is None else f"{subset}-"
+    found = {part: f"{before}{part}" for part in (*judged.PARTS, judged.INSTRUCTIONS, judged.CANDIDATES)}
+    if found["qrels"] not in names and subset is None:
+        found["qrels"] = "default"
+    found = {part: configuration for part, configuration in found.items() if configuration in names}
+    return found if {*judged.PARTS} <= {*found} else {}
 
 
 def _iterate(places: list[Iterable[dict[str, Any]]], limit: int, seed: int | None) -> Iterator[dict[str, Any]]:
