@@ -25,6 +25,9 @@ _NUMBERED = re.compile(
     r"_|\b0\d|\b(?:page|pg|p|scan|image|img|figure|fig|slide|sheet|photo|picture|pic|seite|folie|bild)s?[ .-]{0,2}\d",
     re.I,
 )
+_ID = re.compile(r"(?=\D*\d)[A-Za-z0-9_.:/#-]{1,64}")
+_SURELY_MEDIA = re.compile(rf"\.(?:{_EXTENSIONS}|{OTHER_TYPES})\b|://", re.IGNORECASE)  # read or refused as such
+_FEWEST_IDS = 3  # fewer may be short answers
 _A_SENTENCE = 12  # characters of one word, from which languages without blanks may have written a sentence
 
 
@@ -89,3 +92,18 @@ def reads_as_name(text: str) -> bool:
         return not sentence and not alone.isalpha()
     numbered = any(letter.isdigit() for letter in name)
     return numbered and (len(words) == 2 or (len(words) <= _FEW_WORDS and bool(_NUMBERED.search(name))))
+
+
+def are_ids(rows: Sequence[Any], column: str) -> bool:
+    """Whether a column with several texts holds nothing but names or numbers, as of documents that are kept apart: it
+    is read up to the first text that is neither."""
+    rows = rows.select_columns(column) if hasattr(rows, "select_columns") else rows
+    seen = set()
+    for place in range(len(rows)):
+        value = rows[place].get(column) if isinstance(rows[place], Mapping) else None
+        if value is None:
+            continue
+        if not isinstance(value, str) or not _ID.fullmatch(value.strip()) or _SURELY_MEDIA.search(value):
+            return False
+        seen.add(value)
+    return len(seen) >= _FEWEST_IDS

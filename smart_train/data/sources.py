@@ -29,6 +29,7 @@ from smart_train.data.config import NO_OCR, SourceConfig
 from smart_train.data.formats import folders, judged, labels, layouts, mbeir
 from smart_train.data.formats.delimited import DELIMITERS
 from smart_train.data.formats.pdf import DPI
+from smart_train.data.misspelt_media import are_ids
 from smart_train.data.references import References
 from smart_train.data.row_files import is_rows_file, read_file
 from smart_train.data.rows import ExampleRows, RowReader
@@ -67,6 +68,12 @@ def load_examples(config: SourceConfig) -> ExampleRows:
         raise DataError(
             f"{_name(config, table)}: names its documents by id (column {table.called['positive']!r}); name the file, "
             "folder or data set that holds them: documents: PATH"
+        )
+    if apart is None and are_ids(table.rows, columns.positive):
+        called = table.called.get(columns.positive, columns.positive)
+        raise DataError(
+            f"{_name(config, table)}: column {called!r} holds names or numbers alone, which are rather ids than documents"
+            '; name the file or folder with these: documents: PATH (or write {"text": ...} if they are the texts)'
         )
     return _scans_read(config, _sample(config, _rows(config, table, columns, apart)))
 

@@ -66,3 +66,16 @@ def test_ids_among_negatives_of_pages_are_not_texts(pages: list[Path], write_jso
     message = r"column 'negatives': '0b1f-77' looks like a name.* which the column 'image' holds .* documents: PATH"
     with pytest.raises(DataError, match=message):
         check_examples(rows)
+
+
+@pytest.mark.parametrize("names", [("d1", "d2", "d10"), ("17", "4", "256"), ("MED-10", "MED-11", "doc_7")])
+def test_ids_alone_are_not_documents(write_jsonl: Write, tmp_path: Path, names: tuple[str, ...]) -> None:
+    path = write_jsonl(*({"query": f"q {name}", "positive": name} for name in names))
+    message = "column 'positive' holds names or numbers alone, which are rather ids .* documents: PATH"
+    with pytest.raises(DataError, match=message):
+        load_examples(SourceConfig(path))
+    corpus = write_jsonl(*({"id": name, "text": f"text {name}"} for name in names), name="corpus.jsonl")
+    assert load_examples(SourceConfig(path, documents=corpus))[0].documents == (ModelInput(f"text {names[0]}"),)
+    assert len(load_examples(SourceConfig(write_jsonl(*({"query": "q", "positive": {"text": n}} for n in names))))) == 3
+    words = [*({"query": "q", "positive": name} for name in names), {"query": "q", "positive": "It is 4 Nm."}]
+    assert len(load_examples(SourceConfig(write_jsonl(*words)))) == 4, "short answers among texts"
