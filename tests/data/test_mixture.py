@@ -17,7 +17,7 @@ Write = Callable[..., Path]
 def source(write_jsonl: Write, name: str, rows: int, negatives: int, **values: object) -> Path:
     return write_jsonl(
         *(
-            {"query": f"{name}{row}", "positive": f"page {name}{row}", "negatives": [f"n{name}{row}{i}" for i in range(3)],
+            {"query": f"{name}{row}", "positive": f"p {name}{row}", "negatives": [f"n{name}{row}{i}" for i in range(3)],
              "scores": [3, 2, 1, 0], **{key: value[row] for key, value in values.items()}}
             for row in range(rows)
         ),
