@@ -73,7 +73,7 @@ def load_examples(config: SourceConfig) -> ExampleRows:
         called = table.called.get(columns.positive, columns.positive)
         raise DataError(
             f"{_name(config, table)}: column {called!r} holds names or numbers alone, which are rather ids than "
-            'documents; name the file or folder with these: documents: PATH (or write {"text": ...} if they are the texts)'
+            'documents; name the file or folder with these: documents: PATH (or write {"text": ...} if these are texts)'
         )
     return _scans_read(config, _sample(config, _rows(config, table, columns, apart)))
 
