@@ -27,9 +27,12 @@ KNOWN_NAMES: dict[str, tuple[str, ...]] = {
 }
 # Where a row is a document and nothing else, more names can only mean these two.
 _DOCUMENT_NAMES: dict[str, tuple[str, ...]] = {
-    "positive": ("positive", "image", "document", "page_image", "video", "text", "contents"),
-    "document_id": ("document_id", "image_filename", "_id", "id", "corpus-id", "corpus_id", "doc_id", "docid"),
-}
+    # The last of each: of WebDataset.
+    "positive": ("positive", "image", "document", "page_image", "video", "text", "contents", "png", "jpg", "jpeg",
+                 "webp", "txt"),
+    "document_id": ("document_id", "image_filename", "_id", "id", "corpus-id", "corpus_id", "doc_id", "docid",
+                    "__key__"),
+}  # fmt: skip
 _SHOWN = ("image", "page_image", "video")  # a text beside one of these belongs to the same document
 # `columns: positional`: the rest are query, positive and negatives in their order, as in sentence-transformers.
 POSITIONAL = "positional"

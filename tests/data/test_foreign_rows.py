@@ -144,6 +144,8 @@ def test_tevatron_ids(pages: list[Path], write_jsonl: Write) -> None:
         ),
         ({"query": "a", "docs": ["b", "c"], "labels": [1, 0]}, "column 'docs'.* write a row for each document"),
         ({"query": "a", "positives": ["b"], "negatives": ["c"]}, "no column for 'positive'"),
+        ({"qid": "1", "query_txt": "a", "pos_cand_list": ["2"]}, "name a folder with both, this file and .cand_pool"),
+        ({"chosen_messages": [], "rejected_messages": []}, "holds conversations .column 'chosen_messages'"),
     ],
 )  # fmt: skip
 def test_other_rows_are_refused_with_what_to_write(write_jsonl: Write, row: dict, message: str) -> None:
@@ -223,6 +225,10 @@ def test_webdataset(pages: list[Path], tmp_path: Path) -> None:
     rows = load(path, columns={"query": "question", "positive": "png"})
     assert [row.query.text for row in rows] == ["page 0?", "page 1?"]
     assert [row.documents[0].images[0] for row in rows] == [page.read_bytes() for page in pages[:2]]
+    documents = load_documents(SourceConfig(path))
+    assert [(name, document.images[0]) for name, document in documents] == [
+        (str(number), page.read_bytes()) for number, page in enumerate(pages[:2])
+    ]
     folder = tmp_path / "shards"
     folder.mkdir()
     for number in range(2):

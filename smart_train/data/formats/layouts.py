@@ -49,6 +49,11 @@ def check_layout(columns: Sequence[str], name: str) -> None:
             "`annotations`; export it as JSON-MIN or CSV, whose columns are named as in your labelling interface, and "
             "map them, as in columns: {query: question, positive: image}"
         )
+    if "pos_cand_list" in names:
+        raise DataError(
+            f"{name}: holds queries of M-BEIR, whose candidates are a file of their own; name a folder with both, this "
+            "file and *cand_pool*.jsonl"
+        )
     conversations = next((column for column in _CONVERSATIONS if column in names), None)
     if conversations is not None:
         raise DataError(
