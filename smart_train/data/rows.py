@@ -123,7 +123,7 @@ class RowReader:
         item = ModelInput(text="")
         if columns.query != columns.query_image:
             item = self.cells.query(raw[columns.query], f"{where}, column {self.called(columns.query)!r}")
-        if columns.query_image is not None and raw.get(columns.query_image) is not None:
+        if columns.query_image is not None and not _absent(raw.get(columns.query_image)):
             inside = f"{where}, column {self.called(columns.query_image)!r}"
             shown = [self.cells.image(image, inside) for image in images_of(raw[columns.query_image])]
             item = ModelInput(item.text or None, (*item.images, *shown), item.video, item.instruction)
@@ -143,7 +143,7 @@ class RowReader:
         words = raw.get(beside) if beside is not None else None
         if words is not None and words != "":
             return self._with_words(raw, words, where)
-        if raw.get(column) is None:
+        if _absent(raw.get(column)) and raw.get(column) != "":
             state = "null" if column in raw else "missing"
             inside = f"{where}: column {self.called(column)!r}"
             raise DataError(f"{inside} is {state}; name a document there, or remove the row")
@@ -157,7 +157,7 @@ class RowReader:
         check_characters(words, inside)
         column, given = self.columns.positive, self._identity(raw, self.columns.document_id, where)
         shown = ModelInput()
-        if raw.get(column) is not None:
+        if not _absent(raw.get(column)):
             shown = self.cells.document(raw[column], f"{where}, column {self.called(column)!r}", column)
         text = words if shown.text is None else f"{words} {shown.text}"
         document = ModelInput(text, shown.images, shown.video, shown.instruction)
@@ -220,6 +220,13 @@ class RowReader:
             return default_id(item)
         except DataError as error:
             raise DataError(f"{where}: {error}; {UNREADABLE}") from error
+
+
+def _absent(value: Any) -> bool:
+    """Whether a cell holds nothing; Arrow writes a missing image as {"bytes": None, "path": None}."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(part is None for part in value.values())
+    return value is None or value in ("", [])
 
 
 def _alone(value: Any) -> Any:

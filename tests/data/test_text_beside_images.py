@@ -137,3 +137,13 @@ def test_judgements_that_cannot_be_meant(tmp_path: Path, queries: list, judged: 
     lines(tmp_path / "qrels.jsonl", *(dict(zip(names, row, strict=True)) for row in judged))
     with pytest.raises(DataError, match=message):
         check_examples(load_examples(SourceConfig(tmp_path)))
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], {"bytes": None, "path": None}])
+def test_an_image_that_is_not_there(tmp_path: Path, nothing: Any) -> None:
+    """Of rows of which some have an image; Arrow keeps a missing one as a mapping of nothing."""
+    path = lines(tmp_path / "rows.jsonl", {"query": "q", "query_image": nothing, "positive": "p"})
+    (row,) = load_examples(SourceConfig(path))
+    assert row.query == ModelInput("q")
+    corpus = lines(tmp_path / "corpus.jsonl", {"id": "d1", "text": "words", "image": nothing})
+    assert load_documents(SourceConfig(corpus)) == [("d1", ModelInput("words"))]

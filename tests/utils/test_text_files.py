@@ -17,6 +17,10 @@ ROWS = "query,positive\ncafé,b\n"
     ("content", "message"),
     [
         (ROWS.encode("utf-16"), "line 1: UTF-16 text, as Excel's Unicode Text is; save it as UTF-8"),
+        (
+            ROWS.encode("utf-16-le")[:30],
+            "rows.csv: every other byte is 0, as in UTF-16 text without a mark; save it as",
+        ),
         (ROWS.encode("latin-1"), r"line 2: not UTF-8 text \(.*byte 0xe9.*\); save it as UTF-8"),
         (gzip.compress(ROWS.encode(), mtime=0), "line 1: compressed by gzip; call it rows.csv.gz"),
         (b"PK\x03\x04\xff", "line 1: a zip or office file, whatever it is called; save the sheet or file in it as CSV"),

@@ -88,6 +88,8 @@ class _Counted:
 def _check_header(path: Path, header: list[str], delimiter: str) -> None:
     if not header:
         raise DataError(f"{path}: is empty; its first line must name the columns")
+    if any("\0" in name for name in header):
+        raise DataError(f"{path}: every other byte is 0, as in UTF-16 text without a mark; save it as UTF-8")
     other = next((mark for mark in (";", "\t", ",", "|") if mark != delimiter and mark in header[0]), None)
     if len(header) == 1 and other is not None:
         raise DataError(
