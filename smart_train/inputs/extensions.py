@@ -6,3 +6,8 @@ IMAGE_EXTENSIONS = (
 )  # fmt: skip
 TIFF_EXTENSIONS = (".tif", ".tiff")  # a file may hold several pages
 VIDEO_EXTENSIONS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
+# Pictures that are not read, which folders name.
+OTHER_PICTURES = (
+    (".heic", ".heif", ".svg", ".svgz", ".eps", ".psd", ".djvu", ".emf", ".wmf", ".jxl", ".ico", ".dds", ".tga")
+    + (".pcx", ".sgi", ".xcf", ".dng", ".cr2", ".nef", ".arw")
+)  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from smart_train.data.formats.office import OFFICE_EXTENSIONS, office_program
 from smart_train.data.formats.pdf import pdf_files
-from smart_train.inputs.extensions import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS, OTHER_PICTURES, VIDEO_EXTENSIONS
 from smart_train.inputs.folder_listing import files_below
 from smart_train.utils.counts import counted
 
@@ -25,7 +25,7 @@ class _Kind:
 
 
 _NAMED = 5  # files of a reason that are named; the others are counted
-_PICTURES = (*IMAGE_EXTENSIONS, ".heic", ".heif", ".svg", ".eps", ".psd", ".djvu", ".ico", ".dds")
+_PICTURES = (*IMAGE_EXTENSIONS, *OTHER_PICTURES)
 _TEXTS = (".rst", ".tex", ".txt", ".ps", ".pages", ".key", ".numbers")
 _PACKED = (".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tgz")
 _ROWS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather")

@@ -19,17 +19,14 @@ from smart_train.data.formats.tiff import read_image_pages
 from smart_train.data.row_files import read_file
 from smart_train.data.table import Table
 from smart_train.errors import DataError, LeftOut, Notice, listing
-from smart_train.inputs.extensions import IMAGE_EXTENSIONS
+from smart_train.inputs.extensions import IMAGE_EXTENSIONS, OTHER_PICTURES
 from smart_train.inputs.folder_listing import files_below
 from smart_train.inputs.images import verify_image
 from smart_train.utils.counts import counted
 
 PAIRS = ("pairs.csv", "pairs.tsv", "pairs.jsonl")
 # Documents and pictures that are neither read here as pages nor as rows.
-_OTHERS = (
-    (*OFFICE_EXTENSIONS, ".heic", ".heif", ".svg", ".svgz", ".eps", ".ps", ".psd", ".djvu", ".emf", ".wmf", ".xps")
-    + (".jxl", ".ico", ".dds", ".tga", ".pcx", ".sgi", ".xcf", ".dng", ".cr2", ".nef", ".arw")
-)  # fmt: skip
+_OTHERS = (*OFFICE_EXTENSIONS, *OTHER_PICTURES, ".ps", ".xps")
 AS_PDF = "export them as PDF (smart-train make-pairs has LibreOffice convert office, web and book files)"
 AS_PICTURES = "save pictures as PNG or JPEG, and export others as PDF"
 _NAMED = 5
