@@ -28,6 +28,7 @@ from smart_train.data.formats.pdf_private import with_private_letters
 from smart_train.data.formats.pdf_right_to_left import lines_to_the_left
 from smart_train.data.formats.pdf_twice import drawn_again
 from smart_train.data.formats.pdf_unnamed import NOTHING, without_unnamed
+from smart_train.data.formats.pdf_wide import characters_of
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
@@ -103,10 +104,11 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     count = textpage.count_chars()
     if not count:
         return []
-    characters, unnamed = without_unnamed(textpage, with_private_letters(textpage, _characters(textpage, count)))
+    characters, halves = characters_of(textpage, count)
+    characters, unnamed = without_unnamed(textpage, with_private_letters(textpage, characters))
     objects = objects_of(page.raw, pdfium.FPDFPage_CountObjects, pdfium.FPDFPage_GetObject)
     unseen = clipped_objects(objects) | (_in_hidden_layers(page) if layers else set())
-    hidden = unnamed | _outside(page, textpage, count) | _drawn_by(textpage, count, unseen)
+    hidden = halves | unnamed | _outside(page, textpage, count) | _drawn_by(textpage, count, unseen)
     hidden |= drawn_again(Glyphs(textpage, characters), hidden)
     width = page.get_width()
     lines = []
@@ -197,18 +199,6 @@ def _with_field_values(pdf: PdfDocument, index: int) -> PdfPage:
         return page
     page.close()
     return pdf[index]
-
-
-def _characters(textpage: PdfTextPage, count: int) -> str:
-    """The page's characters, each at its index in pdfium; half of a surrogate pair is U+FFFD."""
-    import pypdfium2.raw as pdfium
-
-    text = textpage.get_text_range()
-    if len(text) == count:
-        return text
-    # Other lengths come of characters beyond 16 bits. One call for each takes as long as drawing the page.
-    codes = (pdfium.FPDFText_GetUnicode(textpage.raw, place) for place in range(count))
-    return "".join("\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code) for code in codes)
 
 
 def _outside(page: PdfPage, textpage: PdfTextPage, count: int) -> set[int]:

@@ -18,7 +18,7 @@ from smart_train.data.formats.pdf_text_layer import has_layers
 from smart_train.errors import DataError
 from smart_train.utils.atomic import filling
 
-_FORMAT = 2  # of a cache folder; raise it when the same file would give other texts
+_FORMAT = 3  # of a cache folder; raise it when the same file would give other texts
 _INDEX = "texts.json"
 _SHOWN_FILES = 5
 

@@ -1,0 +1,30 @@
+"""The characters of a page as PDFium counts them: those beyond 16 bits (signs of formulas, rare Han, small scripts,
+pictures) are two for it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from smart_train.data.formats.pdf_characters import REPLACEMENT
+from smart_train.data.formats.pdf_unnamed import NOTHING
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfTextPage
+
+_PAIR, _HALF = re.compile("[\ud800-\udbff][\udc00-\udfff]"), re.compile("[\ud800-\udfff]")
+
+
+def characters_of(textpage: PdfTextPage, count: int) -> tuple[str, set[int]]:
+    """A page's characters, each at its index in pdfium, and the indexes of second halves: a character beyond 16 bits
+    has two indexes there, and stands at the first of them. A half without the other one is U+FFFD."""
+    import pypdfium2.raw as pdfium
+
+    text = textpage.get_text_range()
+    if len(text) == count:
+        return text, set()
+    # One call for each character takes as long as drawing the page.
+    codes = (pdfium.FPDFText_GetUnicode(textpage.raw, place) for place in range(count))
+    units = "".join(map(chr, codes))
+    made = _PAIR.sub(lambda pair: pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le") + NOTHING, units)
+    return _HALF.sub(REPLACEMENT, made), {match.start() + 1 for match in _PAIR.finditer(units)}

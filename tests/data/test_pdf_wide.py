@@ -1,0 +1,26 @@
+"""Characters beyond 16 bits, which PDFium gives in two halves: signs of formulas, rare Han, scripts, pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.data.drawn_pages import at, page_of
+
+pytest.importorskip("pypdfium2")
+
+NAMED = {letter: letter for letter in map(chr, range(32, 127))}
+
+
+@pytest.mark.parametrize("sign", ["\U0001d45d", "\U00020bb7", "\U00011103", "\U0001f334"])
+@pytest.mark.parametrize(("drawn", "read"), [("x @ is", "x {} is"), ("@", "{}"), ("@@ and @n", "{0}{0} and {0}n")])
+def test_a_character_is_read_whole(tmp_path: Path, sign: str, drawn: str, read: str) -> None:
+    assert page_of(tmp_path / "a.pdf", {**NAMED, "@": sign}, at(40, drawn)) == [read.format(sign)]
+
+
+def test_what_follows_it_stays_in_its_place(tmp_path: Path) -> None:
+    """The accent is drawn over the letter behind: its index counts both halves."""
+    named = {**NAMED, "@": "\U0001d45d"}
+    drawn = at(40, "@ cafe") + at(67.7, "\xb4") + at(40, "next", 680)
+    assert page_of(tmp_path / "a.pdf", {**named, "\xb4": "\xb4"}, drawn) == ["\U0001d45d café", "next"]
