@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from smart_train.data.formats.pdf_accents import with_drawn_accents
+from smart_train.data.formats.pdf_annotations import with_annotations
 from smart_train.data.formats.pdf_blanks import blanks_before
 from smart_train.data.formats.pdf_characters import clean_line, with_accents
 from smart_train.data.formats.pdf_clipped import clipped_objects
@@ -89,8 +90,9 @@ class TextLine:
 
 
 def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: bool = False) -> list[TextLine]:
-    """The visible lines of a page's text layer, and the values in its form fields, in the order of the file; empty for
-    a scanned page. The page must not be drawn afterwards: its fields become a part of it, its rotation is taken off.
+    """The visible lines of a page's text layer, of its form fields and other annotations, in the order of the file;
+    empty for a scanned page. The page must not be drawn afterwards: its annotations become a part of it, its rotation
+    is taken off.
 
     Args:
         layers: whether the file may have optional layers (`has_layers`); they are then looked at.
@@ -98,7 +100,7 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     """
     import pypdfium2.raw as pdfium
 
-    page = _with_field_values(pdf, index)
+    page = with_annotations(pdf, index)
     page.set_rotation(0)  # pdfium puts the lines of a page that is shown turned in an order of its own
     textpage = page.get_textpage()
     count = textpage.count_chars()
@@ -186,19 +188,6 @@ def has_layers(content: bytes) -> bool:
         except zlib.error:
             return True
     return False
-
-
-def _with_field_values(pdf: PdfDocument, index: int) -> PdfPage:
-    """The page, the values of its form fields made a part of its text."""
-    import pypdfium2.raw as pdfium
-
-    page = pdf[index]
-    if pdf.formenv is None or not pdfium.FPDFPage_GetAnnotCount(page.raw):
-        return page
-    if pdfium.FPDFPage_Flatten(page.raw, pdfium.FLAT_NORMALDISPLAY) != pdfium.FLATTEN_SUCCESS:
-        return page
-    page.close()
-    return pdf[index]
 
 
 def _outside(page: PdfPage, textpage: PdfTextPage, count: int) -> set[int]:
