@@ -292,3 +292,18 @@ def test_bad_calls(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(__import__("sys").modules, "pypdfium2", None)
     with pytest.raises(DataError, match=r"PDF files need pypdfium2: pip install 'smart_train\[pdf\]'"):
         list(read_pdfs(folder, cache_dir=tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("box", ["700 800 900 1000", "100 100 100 100", "-50 0 0 792"])
+def test_a_page_whose_visible_box_is_empty_shows_its_whole_paper(tmp_path: Path, cache: Path, box: str) -> None:
+    file = tmp_path / "a.pdf"
+    make_pdf(file, [["first"], ["second"]], [])
+    file.write_bytes(
+        file.read_bytes().replace(b"/MediaBox[0 0 612 792]", f"/MediaBox[0 0 612 792]/CropBox[{box}]".encode(), 1)
+    )
+    pages = read_pdf(file, dpi=72, cache_dir=cache)
+    assert [(Image.open(page.image).size, page.text, page.blank) for page in pages] == [
+        ((612, 792), "first", False),
+        ((612, 792), "second", False),
+    ]
+    assert [page.text for page in read_pdf_texts(file, cache_dir=cache)] == ["first", "second"]

@@ -224,11 +224,21 @@ def open_pdf(file: str | Path, content: bytes) -> Iterator[Any]:
                     f"{file}: says that it has {len(pdf)} pages, and a file of {len(content)} bytes may have {most}: "
                     "the same pages are named again and again; remove it, or save each page once"
                 )
+            _show_empty_boxes(pdf)
             yield pdf
         except pdfium.PdfiumError as error:
             raise PdfError(f"{file}: cannot be read as PDF: {error}") from error
         finally:
             pdf.close()
+
+
+def _show_empty_boxes(pdf: Any) -> None:
+    """Shows the whole paper of pages whose visible box is outside it, as viewers do: PDFium cannot draw nothing."""
+    for index in range(len(pdf)):
+        if min(pdf.get_page_size(index)) <= 0:
+            page = pdf[index]
+            page.set_cropbox(*page.get_mediabox())
+            page.close()
 
 
 def join_pdfs(files: Sequence[Path], target: Path) -> Path:
