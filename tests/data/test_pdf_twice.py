@@ -66,3 +66,35 @@ def test_a_letter_below_another_is_not_a_copy(tmp_path: Path) -> None:
         "en",
         "en",
     ]
+
+
+def in_pieces(*pieces: tuple[float, str], copies: int, apart: float = 0.5) -> str:
+    """A line whose pieces are drawn one after the other, and then all of them again."""
+    return "".join(at(x + copy * apart, text) for copy in range(copies) for x, text in pieces)
+
+
+@pytest.mark.parametrize("copies", [2, 4])
+def test_a_line_that_is_drawn_again_in_pieces_is_read_once(tmp_path: Path, copies: int) -> None:
+    drawn = in_pieces((40, "SOIL"), (80, "conditions:"), (140, "High P, high K"), (260, "30 rows"), copies=copies)
+    assert page_of(tmp_path / "a.pdf", NAMED, drawn) == ["SOIL conditions: High P, high K 30 rows"]
+
+
+def test_a_word_that_comes_again_beside_itself_stays(tmp_path: Path) -> None:
+    drawn = in_pieces((40, "soil soil and"), (110, "rows"), (140, "rows"), copies=1)
+    assert page_of(tmp_path / "a.pdf", NAMED, drawn) == ["soil soil and rows rows"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "read"),
+    [
+        ([(40, "better"), (72, "122"), (91.46, "921")], [(40.3, "better"), (72.3, "122,921")], "better 122,921"),
+        ([(40, "better"), (72, "fin"), (88.12, "l")], [(40.3, "better"), (72.3, "final")], "better final"),
+        ([(40, "better"), (72, "numbers"), (120, "are")], [(40.3, "better"), (72.3, "numbers."), (120.3, "are")],
+         "better numbers are"),
+    ],
+)  # fmt: skip
+def test_of_two_copies_the_one_that_says_more_is_read(
+    tmp_path: Path, first: list[tuple[float, str]], second: list[tuple[float, str]], read: str
+) -> None:
+    drawn = "".join(at(x, text) for x, text in [*first, *second])
+    assert page_of(tmp_path / "a.pdf", NAMED, drawn) == [read]

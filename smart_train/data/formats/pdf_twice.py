@@ -1,22 +1,28 @@
-"""Letters that a page draws twice, a little apart, to look bold or to cast a shadow.
+"""Letters and lines that a page draws twice or more often, a little apart, to look bold or to cast a shadow.
 
 PDFium leaves out the second copy of a text that is long and large enough against the distance between the copies. Of
-letters that are drawn one by one, and of short words, it reads both: "NNooss", "ofof".
+letters that are drawn one by one, and of short words, it reads both: "NNooss", "ofof". So it does with lines that are
+drawn in pieces, once all pieces of a copy are drawn: "PEST MANAGEMENT: PEST MANAGEMENT:".
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Iterator
 
 from smart_train.data.formats.pdf_glyphs import Glyphs, size_of
 
 # What the characters alone show where letters are drawn twice; "committee", "banana" and "skiing" show it, too. Where
 # the copies are very near, PDFium reads only narrow letters twice.
 _REPEATED = re.compile(r"(.)(?:\1(.)\2|(.)\1\3)|ii")
-_BACK = 8  # characters before a copy among which the letter is
+_PRINTED, _WORD = re.compile(r"\S+"), re.compile(r"\w{4,}")
 # Of the width of a letter, and of the size of the print: how far apart copies are, at most. Letters of a word that are
 # the same are a whole width apart, a tenth less in tight print.
 _ASIDE, _BELOW = 0.5, 0.15
+# Points: copies are on one level or on two that are neighbours, up to a size of 26; no letter is wider than twice that.
+_LEVEL = 4
+_FARTHEST = 50
 
 
 def drawn_again(page: Glyphs, hidden: set[int]) -> set[int]:
@@ -27,28 +33,72 @@ def drawn_again(page: Glyphs, hidden: set[int]) -> set[int]:
         hidden: indexes of what is not seen.
     """
     repeated = (match.span() for match in _REPEATED.finditer(page.characters) if match[0].isalpha())
-    if not any(_copies(page, range(*span), hidden) for span in repeated):
-        return set()  # to look at every character of every page would take as long as to read it
-    return _copies(page, range(len(page)), hidden)
+    if any(_copies(page, range(*span), hidden) for span in repeated) or any(
+        _is_over(page, *pair) for pair in _same_words(page.characters) if not hidden.intersection(pair)
+    ):
+        return _copies(page, range(len(page)), hidden)
+    return set()  # to look at every character of every page would take as long as to read it
+
+
+def _same_words(characters: str) -> Iterator[tuple[int, int]]:
+    """The first indexes of words that a line holds more than once, of neighbours each."""
+    start = 0
+    for line in characters.split("\r\n"):
+        before: dict[str, int] = {}
+        for match in _WORD.finditer(line):
+            place = start + match.start()
+            if match[0] in before:
+                yield before[match[0]], place
+            before[match[0]] = place
+        start += len(line) + 2
 
 
 def _copies(page: Glyphs, among: range, hidden: set[int]) -> set[int]:
+    """Of two words, one over the other, the first is kept; the second where the first lacks letters, or has a blank
+    where the second has a sign: "122 921" under "122,921"."""
     gone: set[int] = set()
-    for place in among:
-        character = page.characters[place]
-        start = max(among.start, place - _BACK)
-        before = page.characters.rfind(character, start, place)
-        while before >= 0 and not character.isspace():
-            if before not in gone and before not in hidden and _is_over(page, before, place):
+    kept: dict[tuple[str, int], list[int]] = defaultdict(list)  # by character and level
+    for match in _PRINTED.finditer(page.characters, among.start, among.stop):
+        word = [place for place in range(*match.span()) if place not in hidden]
+        under: dict[int, int] = {}  # the characters below those of this word
+        for place in word:
+            character, level = page.characters[place], round(page.origin(place)[1] / _LEVEL)
+            near = (other for around in (level - 1, level, level + 1) for other in kept[character, around])
+            first = next((other for other in near if other not in gone and _is_over(page, other, place)), None)
+            if first is None:
+                kept[character, level].append(place)
+            else:
+                under[place] = first
+        if _is_copy(page, word, under):
+            gone.update(word)
+            continue
+        for place, first in under.items():
+            if first >= match.start():  # letters that are drawn one by one: their copies are in the same word
                 gone.add(place)
-                break
-            before = page.characters.rfind(character, start, before)
+            else:
+                gone.add(first)
+                kept[page.characters[place], round(page.origin(place)[1] / _LEVEL)].append(place)
     return gone
+
+
+def _is_copy(page: Glyphs, word: list[int], under: dict[int, int]) -> bool:
+    """Whether a word says no more than the one below it, but for signs at its ends.
+
+    Args:
+        word: the indexes of its characters.
+        under: of some of them, the index of the same character below.
+    """
+    first, last = min(under.values(), default=0), max(under.values(), default=0)
+    if not word or last >= word[0] or last - first >= len(under):
+        return len(under) == len(word)
+    return not any(page.characters[place].isalnum() for place in word if place not in under)
 
 
 def _is_over(page: Glyphs, first: int, second: int) -> bool:
     """Whether the second of two equal characters is drawn over the first."""
     (x0, y0), (x1, y1) = page.origin(first), page.origin(second)
+    if abs(x1 - x0) >= _FARTHEST:
+        return False
     left, _, right, _ = page.room(first)
     if abs(x1 - x0) >= _ASIDE * (right - left):
         return False
