@@ -14,6 +14,8 @@ SUSPENDING = frozenset(
     ("and", "bis", "bzw", "e", "ed", "eller", "en", "et", "i", "ja", "och", "oder", "of", "og", "or", "ou", "sowie")
     + ("to", "und", "y", "и", "или")
 )
+# Between other words of a compound: "state-of-", "day-to-", "mother-in-". Others may be syllables: "non-in-vasive".
+_INSIDE = re.compile(r"(?i)\w-(?:of|the|by|and|to|à|(?<=father-|mother-|sister-)in|(?<=brother-)in|(?<=daughter-)in)$")
 
 
 def whole_words(raw: str) -> str:
@@ -26,8 +28,9 @@ def _rejoined(match: regex.Match[str]) -> str:
     before, after = match.groups()
     if after.lower() in SUSPENDING:
         return f"{before}- {after}"
-    # "Debian-System", "WLAN-5", "PDF-file": there the hyphen is a part of the word.
+    # "Debian-System", "WLAN-5", "PDF-file", "4th-grade": there the hyphen is a part of the word.
     letters = re.split(r"\W", before)[-1]
     acronym = len(letters) > 1 and letters.isupper()
-    keeps = after[:1].isupper() or after[:1].isdigit() or letters[-1:].isdigit() or acronym
+    number = letters[:1].isdigit() or letters[-1:].isdigit() or after[:1].isdigit()
+    keeps = after[:1].isupper() or number or acronym or _INSIDE.search(before)
     return f"{before}{'-' if keeps else ''}{after}"
