@@ -14,6 +14,7 @@ from smart_train.data.formats.office import Office
 from smart_train.data.formats.page_text import PageText, read_page_text
 from smart_train.data.formats.pdf import PdfError, open_pdf
 from smart_train.data.formats.pdf_text_layer import has_layers
+from smart_train.data.formats.unreadable import is_unreadable
 from smart_train.errors import DataError, listing
 from smart_train.pairs.candidates import Page, add_structural_candidates
 from smart_train.pairs.contents_pages import is_listing, read_bookmarks, read_index, read_title
@@ -23,7 +24,7 @@ from smart_train.pairs.document_names import name_of, printed_titles, titles_of
 from smart_train.pairs.page_parts import Line, Parts, as_read, body_size, body_sizes, parts_of
 from smart_train.pairs.running_lines import without_running_lines
 from smart_train.pairs.sections import of_bookmarks, of_headings
-from smart_train.pairs.words import as_words, is_unreadable, reads_backwards, without_numbering
+from smart_train.pairs.words import as_words, reads_backwards, without_numbering
 
 _MIN_LETTERS = 20  # a page with less text says nothing of its own
 

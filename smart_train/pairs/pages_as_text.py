@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from smart_train.data.formats.pdfs_as_texts import PdfText, without_text
+from smart_train.data.formats.unreadable import is_unreadable
 from smart_train.data.text_chunks import chunks_of, estimated_tokens, split_text, splitter
 from smart_train.errors import DataError
 from smart_train.pairs.candidates import Page
 from smart_train.pairs.documents import Document
 from smart_train.pairs.sentences import SENTENCE_WORDS
 from smart_train.pairs.settings import PairSettings
-from smart_train.pairs.words import as_words, clean, is_unreadable, length_in_words, words_of
+from smart_train.pairs.words import as_words, clean, length_in_words, words_of
 from smart_train.utils.defaults import CHUNK_TOKENS
 
 _AFTER_HEAD = re.compile(r": |：|(?<=[?!]) |(?<=[？！])")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 
 import regex
 
@@ -38,16 +37,6 @@ _NUMBERING = regex.compile(
 _AS_PRINTED = "\u0587\u0e33\u0eb3\u0edc\u0edd\u3131-\u318e¨¯´¸˘˙˚˛˜˝²³¹ªº™¼½¾\u2070-\u207f\u2080-\u208e\u2150-\u215e"
 _COMPATIBLE = regex.compile(f"[^{_AS_PRINTED}]+")
 _QUOTES = str.maketrans("‘’“”−", "''\"\"-")
-_VOWELS = frozenset("aeiouy")
-_ENOUGH_LETTERS, _MOST_OF_WORD = 100, 3
-_FEW_VOWELS, _MANY_VOWELS = 0.3, 0.33  # shares of a text's letters; languages in Latin letters have 0.35 to 0.5
-# Letters of another alphabet that a font without a table of characters leaves as those of Latin-1: "Íå ìîæíà". Words of
-# four letters and more hold few of these in every language.
-_FOREIGN_WORD = regex.compile(r"(?<!\p{L})(?=[\p{L}]{4})(?:[À-ÖØ-öø-ÿ]{3,}\p{L}*|\p{L}?[À-ÖØ-öø-ÿ]{4,}\p{L}*)(?!\p{L})")
-_LONG_WORD = regex.compile(r"\p{L}{4,}")
-_FOREIGN_SHARE = 0.3
-_SHIFTS = range(-31, 32)  # of glyph numbers against characters
-_LEGIBLE = 0.9  # of the characters are then letters and digits
 
 
 def clean(text: str) -> str:
@@ -104,42 +93,6 @@ def reads_backwards(text: str) -> bool:
     words then begin with letters that only end words."""
     words = _RIGHT_TO_LEFT.findall(text)
     return sum(word[0] in _FINAL for word in words) > _BACKWARDS_SHARE * len(words)
-
-
-def is_unreadable(text: str) -> bool:
-    """Whether a text layer holds the numbers of glyphs instead of letters, as fonts without a table of characters
-    leave them: the Latin letters of a text have too few vowels, and have enough when all are shifted by one number; or
-    its words are mostly letters with accents, which are those of another alphabet. Accents are taken off, as most
-    vowels of Vietnamese have one, and no word counts often, as in a form that says "KL." in each of its cells."""
-    foreign = len(_FOREIGN_WORD.findall(text))
-    if foreign and foreign >= _FOREIGN_SHARE * len(_LONG_WORD.findall(text)):
-        return True
-    words = unicodedata.normalize("NFD", text).split()
-    seldom = [word * min(count, _MOST_OF_WORD) for word, count in Counter(words).items()]
-    return all(
-        _is_shifted([ord(character) for character in "".join(told) if "!" <= character <= "~"])
-        for told in (words, seldom)
-    )
-
-
-def _is_shifted(characters: list[int]) -> bool:
-    vowels = _vowels(characters)
-    if vowels is None or vowels >= _FEW_VOWELS:
-        return False
-    for shift in _SHIFTS:
-        shifted = [code + shift for code in characters]
-        legible = sum(chr(code).isalnum() for code in shifted if 32 < code < 127)
-        if shift and legible >= _LEGIBLE * len(shifted) and (_vowels(shifted) or 0.0) >= _MANY_VOWELS:
-            return True
-    return False
-
-
-def _vowels(codes: list[int]) -> float | None:
-    """The share of vowels among the Latin letters; None where there are too few to tell."""
-    letters = [chr(code | 32) for code in codes if 97 <= code | 32 <= 122 and code >= 65]
-    if len(letters) < _ENOUGH_LETTERS:
-        return None
-    return sum(letter in _VOWELS for letter in letters) / len(letters)
 
 
 def without_numbering(heading: str) -> str:

@@ -14,7 +14,7 @@ from smart_train.pairs.leaning import leans
 from smart_train.pairs.page_parts import Line, parts_of
 from smart_train.pairs.sentences import split_lines, split_sentences
 from smart_train.pairs.specific import choose_queries
-from smart_train.pairs.words import as_words, is_unreadable
+from smart_train.pairs.words import as_words
 
 
 @pytest.mark.parametrize(
@@ -183,19 +183,3 @@ def test_a_question_of_two_words_needs_the_heading_above_it() -> None:
 )
 def test_letters_that_no_language_writes_so(text: str, garbled: bool) -> None:
     assert is_garbled(text) == garbled
-
-
-def test_another_alphabet_read_as_latin_is_not_legible() -> None:
-    """Ukrainian in a font without a table of characters; Icelandic and French have many such letters, too."""
-    assert is_unreadable("Íå ìîæíà ðîçðèâàòè ñïîëó÷åííÿ ëiòåð, ÿêi ïîçíà÷àþòü îäèí çâóê")
-    assert not is_unreadable("Þíða þurfti dæluna áður en hún var sett í gang og vatnið rann í læknum")
-    assert not is_unreadable("L'élève a été gêné à l'hôtel où naît l'été, près des forêts brûlées")
-
-
-def test_vietnamese_and_forms_full_of_abbreviations_are_legible() -> None:
-    told = (
-        "Máy bơm nước được đặt ở cuối dòng sông và chạy bằng điện của nhà máy vào mỗi buổi sáng, khi mực nước đủ cao "
-        "để đổ đầy bể chứa, người thợ mở van bằng tay rồi ghi lại áp suất"
-    )
-    assert not is_unreadable(told)
-    assert not is_unreadable("KL. DAG: " * 60), "the same few words again and again tell nothing"

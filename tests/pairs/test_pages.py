@@ -18,14 +18,13 @@ from smart_train.pairs.sentences import split_lines, split_sentences
 from smart_train.pairs.words import (
     as_words,
     clean,
-    is_unreadable,
     length_in_words,
     reads_backwards,
     without_numbering,
     words_of,
 )
 from tests.pairs.conftest import write_manual
-from tests.pdf_files import make_pdf, words
+from tests.pdf_files import make_pdf
 
 
 def plain(*texts: str) -> list[Line]:
@@ -321,13 +320,6 @@ def test_tables_of_numbers_are_not_listings() -> None:
     ]
     everywhere = {n: as_words("Austria Belgium Chile Denmark Egypt") for n in range(20)}
     assert not listing(sorted(countries), everywhere), "on every page of the book"
-
-
-def test_glyph_numbers_are_not_letters() -> None:
-    told = "Soft water keeps the machine from scaling for many years of use by careful people. " * 3
-    shifted = "".join(chr(ord(letter) - 29) if letter != " " else " " for letter in told)
-    assert is_unreadable(shifted) and not is_unreadable(told)
-    assert not is_unreadable(" ".join(words("random letters", 30))) and not is_unreadable("XKCD " * 9)
 
 
 def test_a_document_is_read_with_all_that_points_to_its_pages(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from smart_train.data.formats.page_text import read_page_text
 from smart_train.data.formats.pdf import ALONE_IN_PDFIUM, PdfError, open_pdf, page_cache, pdf_files
 from smart_train.data.formats.pdf_text_layer import has_layers
+from smart_train.data.formats.unreadable import is_unreadable
 from smart_train.errors import DataError
 from smart_train.utils.atomic import filling
 
@@ -30,7 +31,7 @@ class PdfText:
     Args:
         document: the file's path below the folder that was read, with "/" between parts.
         number: of the page in its file, from 1; 0 of a picture that is a page alone.
-        text: one LF between lines; empty where nothing can be read.
+        text: one LF between lines; empty where nothing can be read, or the text layer is unreadable.
         made_by: see `PageText`.
     """
 
@@ -87,7 +88,8 @@ def _read(file: Path, content: bytes) -> list[tuple[str, str | None]]:
     layers = has_layers(content)
     with open_pdf(file, content) as pdf:
         pages = (read_page_text(pdf, index, layers=layers) for index in range(len(pdf)))
-        return [(page.spelt, page.made_by) for page in pages]
+        texts = [(page.spelt, page.made_by) for page in pages]
+    return [("", None) if is_unreadable(text) else (text, made_by) for text, made_by in texts]
 
 
 def read_folder_texts(path: Path) -> Iterator[PdfText | PdfError]:
