@@ -295,15 +295,19 @@ def test_bad_calls(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("box", ["700 800 900 1000", "100 100 100 100", "-50 0 0 792"])
-def test_a_page_whose_visible_box_is_empty_shows_its_whole_paper(tmp_path: Path, cache: Path, box: str) -> None:
+@pytest.mark.parametrize("inherited", [False, True])
+def test_a_page_whose_visible_box_is_empty_shows_its_whole_paper(
+    tmp_path: Path, cache: Path, box: str, inherited: bool
+) -> None:
     file = tmp_path / "a.pdf"
     make_pdf(file, [["first"], ["second"]], [])
-    file.write_bytes(
-        file.read_bytes().replace(b"/MediaBox[0 0 612 792]", f"/MediaBox[0 0 612 792]/CropBox[{box}]".encode(), 1)
-    )
+    paper, content = b"/MediaBox[0 0 700 900]", file.read_bytes().replace(b"/MediaBox[0 0 612 792]", b"")
+    content = content.replace(b"/Type/Pages", b"/Type/Pages" + paper)
+    first = f"/Type/Page/CropBox[{box}]".encode() + (b"" if inherited else paper)
+    file.write_bytes(content.replace(b"/Type/Page/", first + b"/", 1))
     pages = read_pdf(file, dpi=72, cache_dir=cache)
     assert [(Image.open(page.image).size, page.text, page.blank) for page in pages] == [
-        ((612, 792), "first", False),
-        ((612, 792), "second", False),
+        ((700, 900), "first", False),
+        ((700, 900), "second", False),
     ]
     assert [page.text for page in read_pdf_texts(file, cache_dir=cache)] == ["first", "second"]

@@ -38,6 +38,7 @@ _FITTED_PIXELS = 2**24  # of a page that is too large for `dpi`: more than any m
 _FREE_PAGES, _BYTES_PER_PAGE = 1_000, 16
 _FREE_PIXELS, _PIXELS_PER_BYTE = 2**29, 2**16
 _BLANK = 16  # of 255: a page whose lightest and darkest point differ by less shows nothing
+_EVERYTHING = (-1e5, -1e5, 1e5, 1e5)  # a box around all papers: that of a page may be known to its parent only
 _FORMAT = 7  # of a cache folder; raise it when the same file would give other pages
 _INDEX = "pages.json"
 ALONE_IN_PDFIUM = RLock()  # held by the thread that is in PDFium; one that holds it may open files
@@ -237,7 +238,7 @@ def _show_empty_boxes(pdf: Any) -> None:
     for index in range(len(pdf)):
         if min(pdf.get_page_size(index)) <= 0:
             page = pdf[index]
-            page.set_cropbox(*page.get_mediabox())
+            page.set_cropbox(*_EVERYTHING)
             page.close()
 
 

@@ -26,6 +26,10 @@ def with_annotations(pdf: PdfDocument, index: int) -> PdfPage:
     finally:
         for item in annotations:
             pdfium.FPDFPage_CloseAnnot(item)
+    # Where the page takes its boxes from its parent, `FPDFPage_Flatten` makes US Letter of it.
+    box = page.get_bbox()
+    page.set_mediabox(*box)
+    page.set_cropbox(*box)
     if pdfium.FPDFPage_Flatten(page.raw, pdfium.FLAT_NORMALDISPLAY) != pdfium.FLATTEN_SUCCESS:
         return page
     page.close()

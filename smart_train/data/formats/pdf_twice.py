@@ -16,13 +16,12 @@ from smart_train.data.formats.pdf_glyphs import Glyphs, size_of
 # What the characters alone show where letters are drawn twice; "committee", "banana" and "skiing" show it, too. Where
 # the copies are very near, PDFium reads only narrow letters twice.
 _REPEATED = re.compile(r"(.)(?:\1(.)\2|(.)\1\3)|ii")
-_PRINTED, _WORD = re.compile(r"\S+"), re.compile(r"\w{4,}")
+_PRINTED, _WORD = re.compile(r"\S+|\r\n"), re.compile(r"\w{4,}")
 # Of the width of a letter, and of the size of the print: how far apart copies are, at most. Letters of a word that are
 # the same are a whole width apart, a tenth less in tight print.
 _ASIDE, _BELOW = 0.5, 0.15
-# Points: copies are on one level or on two that are neighbours, up to a size of 26; no letter is wider than twice that.
-_LEVEL = 4
-_FARTHEST = 50
+_FARTHEST = 50  # points: no letter is wider than twice that
+_MOSTLY = 0.5  # of a word's characters: fewer of them over others are chance
 
 
 def drawn_again(page: Glyphs, hidden: set[int]) -> set[int]:
@@ -54,30 +53,33 @@ def _same_words(characters: str) -> Iterator[tuple[int, int]]:
 
 
 def _copies(page: Glyphs, among: range, hidden: set[int]) -> set[int]:
-    """Of two words, one over the other, the first is kept; the second where the first lacks letters, or has a blank
-    where the second has a sign: "122 921" under "122,921"."""
+    """Of two words in one line, one over the other, the first is kept; the second where the first lacks letters, or has
+    a blank where the second has a sign: "122 921" under "122,921"."""
     gone: set[int] = set()
-    kept: dict[tuple[str, int], list[int]] = defaultdict(list)  # by character and level
+    kept: dict[str, list[int]] = defaultdict(list)  # characters of this line
     for match in _PRINTED.finditer(page.characters, among.start, among.stop):
+        if match[0] == "\r\n":
+            kept.clear()
+            continue
         word = [place for place in range(*match.span()) if place not in hidden]
         under: dict[int, int] = {}  # the characters below those of this word
         for place in word:
-            character, level = page.characters[place], round(page.origin(place)[1] / _LEVEL)
-            near = (other for around in (level - 1, level, level + 1) for other in kept[character, around])
-            first = next((other for other in near if other not in gone and _is_over(page, other, place)), None)
+            others = kept[page.characters[place]]
+            first = next((other for other in others if other not in gone and _is_over(page, other, place)), None)
             if first is None:
-                kept[character, level].append(place)
+                others.append(place)
             else:
                 under[place] = first
+        # Letters that are drawn one by one have their copies in the same word.
+        inside = {place for place, first in under.items() if first >= match.start()}
+        below = {place: first for place, first in under.items() if place not in inside}
+        gone |= inside
         if _is_copy(page, word, under):
             gone.update(word)
-            continue
-        for place, first in under.items():
-            if first >= match.start():  # letters that are drawn one by one: their copies are in the same word
-                gone.add(place)
-            else:
-                gone.add(first)
-                kept[page.characters[place], round(page.origin(place)[1] / _LEVEL)].append(place)
+        elif len(below) >= _MOSTLY * len(word):
+            gone.update(below.values())
+            for place in below:
+                kept[page.characters[place]].append(place)
     return gone
 
 
