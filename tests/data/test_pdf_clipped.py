@@ -76,3 +76,8 @@ def test_clip_paths_of_forms_are_where_the_form_is_drawn(tmp_path: Path, clip: s
 def test_what_ocr_wrote_stays(tmp_path: Path) -> None:
     content = f"q 300 400 50 50 re W n {at(40, 700, 'a scanned line', mode=3)} Q"
     assert read(tmp_path / "a.pdf", content)[0] == ["a scanned line"]
+
+
+def test_what_runs_out_of_the_paper_is_not_glued_to_the_next_cell(tmp_path: Path) -> None:
+    lines, _ = read(tmp_path / "a.pdf", "BT /F1 10 Tf 1 0 0 1 580 700 Tm [(192, 193 and more) 36000 (26406576)] TJ ET")
+    assert lines == ["192, 19 26406576"]

@@ -112,6 +112,8 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
     unseen = clipped_objects(objects) | (_in_hidden_layers(page) if layers else set())
     hidden = halves | unnamed | _outside(page, textpage, count) | _drawn_by(textpage, count, unseen)
     hidden |= drawn_again(Glyphs(textpage, characters), hidden)
+    # The blanks of what is cut off stay, or what follows it would be glued to what is seen of it.
+    hidden = {place for place in hidden if not characters[place].isspace()}
     width = page.get_width()
     lines = []
     # A letter's place comes again for each mark that was put to it: `shown` has the character of each place.
