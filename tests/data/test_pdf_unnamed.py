@@ -46,6 +46,13 @@ def test_a_letter_without_a_name_is_one_that_nobody_can_read(tmp_path: Path) -> 
     assert read(tmp_path / "a.pdf", named, [1, 37, 2, 3]) == ["अ\ufffdयक"]
 
 
+def test_a_letter_without_a_name_beside_one_of_two_is_not_passed_over(tmp_path: Path) -> None:
+    """Browsers name "தி" and not "க்": on a page where both come, no glyph belongs to its neighbour."""
+    named = {1: "தி", 2: "ர", 3: "ம", 4: " "}
+    drawn = [2, 37, 3, 4, 1, 37, 2, 4, 3, 37, 2]
+    assert read(tmp_path / "a.pdf", named, drawn) == ["ர\ufffdம தி\ufffdர ம\ufffdர"]
+
+
 @pytest.mark.parametrize(("named", "text"), [({"n": "א", "o": "ב"}, "בא"), ({"n": "अ", "o": "य"}, "अ\ufffdय")])
 def test_only_hebrew_and_arabic_do_without_a_low_sign(tmp_path: Path, named: dict[str, str], text: str) -> None:
     encoding = "<</Differences[37/g37 110/n/o]>>"

@@ -29,6 +29,7 @@ from smart_train.data.formats.pdf_private import with_private_letters
 from smart_train.data.formats.pdf_right_to_left import lines_to_the_left
 from smart_train.data.formats.pdf_twice import drawn_again
 from smart_train.data.formats.pdf_unnamed import NOTHING, without_unnamed
+from smart_train.data.formats.pdf_vowels import with_vowels_behind
 from smart_train.data.formats.pdf_wide import characters_of
 
 if TYPE_CHECKING:
@@ -149,14 +150,15 @@ def _lines(
     characters, accents = with_drawn_accents(textpage, characters)
     pieces, marks = with_drawn_marks(textpage, characters)
     gone = hidden | taken | accents | marks
-    for place in blanks_before(Glyphs(textpage, characters), objects):
+    page = Glyphs(textpage, characters)
+    for place in blanks_before(page, objects):
         pieces[place] = f" {pieces[place]}"
     firsts = sorted(to_the_left)
     start = 0
     for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
         places = range(start, start + len(raw))
         start = places.stop + 2
-        yield [(place, pieces[place]) for place in places if place not in gone]
+        yield with_vowels_behind(page, [(place, pieces[place]) for place in places if place not in gone])
         here = firsts[bisect_left(firsts, places.start) : bisect_left(firsts, start)]
         yield from (to_the_left[first] for first in here)
 

@@ -26,16 +26,17 @@ NOTHING = "\x00"  # what stands in the place of a glyph that is left out
 def without_unnamed(textpage: PdfTextPage, characters: str) -> tuple[str, set[int]]:
     """The characters of a page, and the indexes of the glyphs that are left out, in whose places `NOTHING` stands.
 
-    Left out are glyphs without a name that belong to a named syllable beside them, and signs of Hebrew and Arabic; and
-    all of them where most are such. In the place of another one beside letters of such a script U+FFFD stands, as for
-    all that nobody can name. Where a font names nothing, all stays: OCR reads a page with such a layer.
+    Left out are signs of Hebrew and Arabic without a name, and all glyphs where most belong to a named syllable beside
+    them. Where fewer do it is chance: browsers name "தி" with two letters, and "க்" with none. In the place of another
+    one beside letters of such a script U+FFFD stands, as for all that nobody can name. Where a font names nothing, all
+    stays: OCR reads a page with such a layer.
     """
     import pypdfium2.raw as pdfium
 
     if not _SHAPED.search(characters):
         return characters, set()
     unnamed = [pdfium.FPDFText_HasUnicodeMapError(textpage.raw, place) == 1 for place in range(len(characters))]
-    runs: list[tuple[range, bool]] = []  # and whether the word is whole without it
+    runs: list[tuple[range, bool, bool]] = []  # whether a syllable beside it may have its letters; whether it is a sign
     place = 0
     while place < len(characters):
         stop = place
@@ -44,14 +45,16 @@ def without_unnamed(textpage: PdfTextPage, characters: str) -> tuple[str, set[in
         beside = _beside(characters, place, stop) if stop > place else []
         if any(_SHAPED.match(characters[other]) for other in beside):
             run = range(place, stop)
-            runs.append((run, _is_covered(textpage, characters, run, beside)))
+            runs.append(
+                (run, _is_covered(textpage, characters, run, beside), _is_sign(textpage, characters, run, beside))
+            )
         place = max(stop, place + 1)
-    covered = sum(is_covered for _, is_covered in runs) >= _MOSTLY * len(runs)
+    covered = sum(is_covered or is_sign for _, is_covered, is_sign in runs) >= _MOSTLY * len(runs)
     made = list(characters)
     gone: set[int] = set()
-    for run, is_covered in runs:
-        made[run.start : run.stop] = (NOTHING if covered or is_covered else REPLACEMENT) * len(run)
-        gone.update(run if covered or is_covered else ())
+    for run, _, is_sign in runs:
+        made[run.start : run.stop] = (NOTHING if covered or is_sign else REPLACEMENT) * len(run)
+        gone.update(run if covered or is_sign else ())
     return "".join(made), gone
 
 
@@ -65,7 +68,7 @@ def _beside(characters: str, start: int, stop: int) -> list[int]:
 
 
 def _is_covered(textpage: PdfTextPage, characters: str, run: range, beside: list[int]) -> bool:
-    """Whether a glyph beside these has several letters, or these are signs of a script that does without."""
+    """Whether a glyph beside these has several letters."""
     for place in beside:
         box = textpage.get_charbox(place)
         if any(
@@ -74,6 +77,11 @@ def _is_covered(textpage: PdfTextPage, characters: str, run: range, beside: list
             if other not in run
         ):
             return True
+    return False
+
+
+def _is_sign(textpage: PdfTextPage, characters: str, run: range, beside: list[int]) -> bool:
+    """Whether glyphs are signs of a script that does without."""
     if not any(_POINTED.match(characters[place]) for place in beside):
         return False
     height = max(box[3] - box[1] for box in map(textpage.get_charbox, beside))
