@@ -24,3 +24,13 @@ def test_what_follows_it_stays_in_its_place(tmp_path: Path) -> None:
     named = {**NAMED, "@": "\U0001d45d"}
     drawn = at(40, "@ cafe") + at(67.7, "\xb4") + at(40, "next", 680)
     assert page_of(tmp_path / "a.pdf", {**named, "\xb4": "\xb4"}, drawn) == ["\U0001d45d café", "next"]
+
+
+@pytest.mark.parametrize(("drawn", "read"), [("an of@ce", "an of\ufffdce"), ("@ and @", "\ufffd and \ufffd")])
+def test_a_glyph_that_is_named_with_0_is_one_that_nobody_can_name(tmp_path: Path, drawn: str, read: str) -> None:
+    assert page_of(tmp_path / "a.pdf", {**NAMED, "@": "\x00"}, at(40, drawn)) == [read]
+
+
+def test_a_hyphen_at_the_end_of_a_line_is_none_of_them(tmp_path: Path) -> None:
+    drawn = at(40, "an of@ce with hyphen-") + at(40, "ated words", 688)
+    assert page_of(tmp_path / "a.pdf", {**NAMED, "@": "\x00"}, drawn) == ["an of\ufffdce with hyphenated words"]

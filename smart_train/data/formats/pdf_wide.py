@@ -1,5 +1,5 @@
 """The characters of a page as PDFium counts them: those beyond 16 bits (signs of formulas, rare Han, small scripts,
-pictures) are two for it."""
+pictures) are two for it, and those that a file names with 0 look like the hyphen at the end of a line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from smart_train.data.formats.pdf_unnamed import NOTHING
 if TYPE_CHECKING:
     from pypdfium2 import PdfTextPage
 
+_HYPHEN = "\ufffe"  # also what PDFium reads where a file names a glyph with 0, as browsers do with joined letters
 _PAIR, _HALF = re.compile("[\ud800-\udbff][\udc00-\udfff]"), re.compile("[\ud800-\udfff]")
 
 
@@ -22,9 +23,21 @@ def characters_of(textpage: PdfTextPage, count: int) -> tuple[str, set[int]]:
 
     text = textpage.get_text_range()
     if len(text) == count:
-        return text, set()
+        return _without_zeros(textpage, text), set()
     # One call for each character takes as long as drawing the page.
     codes = (pdfium.FPDFText_GetUnicode(textpage.raw, place) for place in range(count))
-    units = "".join(map(chr, codes))
+    units = "".join(chr(code) if code else REPLACEMENT for code in codes)
     made = _PAIR.sub(lambda pair: pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le") + NOTHING, units)
     return _HALF.sub(REPLACEMENT, made), {match.start() + 1 for match in _PAIR.finditer(units)}
+
+
+def _without_zeros(textpage: PdfTextPage, text: str) -> str:
+    """U+FFFD for glyphs that are named with 0; a hyphen that ends a line stays."""
+    import pypdfium2.raw as pdfium
+
+    if _HYPHEN not in text:
+        return text
+    return "".join(
+        REPLACEMENT if character == _HYPHEN and pdfium.FPDFText_GetUnicode(textpage.raw, place) == 0 else character
+        for place, character in enumerate(text)
+    )
