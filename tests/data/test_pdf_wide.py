@@ -26,8 +26,13 @@ def test_what_follows_it_stays_in_its_place(tmp_path: Path) -> None:
     assert page_of(tmp_path / "a.pdf", {**named, "\xb4": "\xb4"}, drawn) == ["\U0001d45d café", "next"]
 
 
-@pytest.mark.parametrize(("drawn", "read"), [("an of@ce", "an of\ufffdce"), ("@ and @", "\ufffd and \ufffd")])
-def test_a_glyph_that_is_named_with_0_is_one_that_nobody_can_name(tmp_path: Path, drawn: str, read: str) -> None:
+@pytest.mark.parametrize(
+    ("drawn", "read"),
+    [("an of@ce", "an of\ufffdce"), ("@rst valve@ and", "\ufffdrst valve\ufffd and"), ("x = @@ 3 @", "x = 3")],
+)
+def test_a_glyph_beside_a_letter_that_is_named_with_0_is_one_that_nobody_can_name(
+    tmp_path: Path, drawn: str, read: str
+) -> None:
     assert page_of(tmp_path / "a.pdf", {**NAMED, "@": "\x00"}, at(40, drawn)) == [read]
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import regex
+
 from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.data.formats.pdf_unnamed import NOTHING
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from pypdfium2 import PdfTextPage
 
 _HYPHEN = "\ufffe"  # also what PDFium reads where a file names a glyph with 0, as browsers do with joined letters
+_ALONE = regex.compile(rf"(?<![\p{{L}}\p{{M}}{REPLACEMENT}]){REPLACEMENT}+(?![\p{{L}}{REPLACEMENT}])")
 _PAIR, _HALF = re.compile("[\ud800-\udbff][\udc00-\udfff]"), re.compile("[\ud800-\udfff]")
 
 
@@ -32,12 +35,14 @@ def characters_of(textpage: PdfTextPage, count: int) -> tuple[str, set[int]]:
 
 
 def _without_zeros(textpage: PdfTextPage, text: str) -> str:
-    """U+FFFD for glyphs that are named with 0; a hyphen that ends a line stays."""
+    """U+FFFD for glyphs that are named with 0 and stand beside a letter; others, such as large brackets of formulas,
+    are blanks. A hyphen that ends a line stays."""
     import pypdfium2.raw as pdfium
 
     if _HYPHEN not in text:
         return text
-    return "".join(
+    made = "".join(
         REPLACEMENT if character == _HYPHEN and pdfium.FPDFText_GetUnicode(textpage.raw, place) == 0 else character
         for place, character in enumerate(text)
     )
+    return _ALONE.sub(lambda run: " " * len(run[0]), made)
