@@ -35,6 +35,12 @@ def test_a_sign_that_is_spelt_behind_its_letter_stays(tmp_path: Path) -> None:
     assert page_of(tmp_path / "a.pdf", named, at(45, "k") + at(42.7, "i") + at(60, "@k")) == ["कि किक"]
 
 
+def test_names_in_the_order_of_the_spelling_stay(tmp_path: Path) -> None:
+    """Word names the first glyph of a syllable with its first letter, whatever it draws."""
+    named = {"i": "न", "n": "ि", "d": "द", " ": " "}
+    assert page_of(tmp_path / "a.pdf", named, at(40, "ind din ind")) == ["निद दनि निद"]
+
+
 def test_a_sign_without_a_letter_behind_it_stays(tmp_path: Path) -> None:
     named = {"i": "ि", "k": "क", "1": "1"}
     assert page_of(tmp_path / "a.pdf", named, at(40, "ki")) == ["कि"]

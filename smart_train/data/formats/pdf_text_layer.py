@@ -29,7 +29,7 @@ from smart_train.data.formats.pdf_private import with_private_letters
 from smart_train.data.formats.pdf_right_to_left import lines_to_the_left
 from smart_train.data.formats.pdf_twice import drawn_again
 from smart_train.data.formats.pdf_unnamed import NOTHING, without_unnamed
-from smart_train.data.formats.pdf_vowels import with_vowels_behind
+from smart_train.data.formats.pdf_vowels import are_named_as_drawn, with_vowels_behind
 from smart_train.data.formats.pdf_wide import characters_of
 
 if TYPE_CHECKING:
@@ -154,11 +154,13 @@ def _lines(
     for place in blanks_before(page, objects):
         pieces[place] = f" {pieces[place]}"
     firsts = sorted(to_the_left)
+    as_drawn = are_named_as_drawn(characters)
     start = 0
     for raw in "".join(piece[0] for piece in pieces).split("\r\n"):
         places = range(start, start + len(raw))
         start = places.stop + 2
-        yield with_vowels_behind(page, [(place, pieces[place]) for place in places if place not in gone])
+        line = [(place, pieces[place]) for place in places if place not in gone]
+        yield with_vowels_behind(page, line) if as_drawn else line
         here = firsts[bisect_left(firsts, places.start) : bisect_left(firsts, start)]
         yield from (to_the_left[first] for first in here)
 
