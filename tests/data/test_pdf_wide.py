@@ -39,3 +39,8 @@ def test_a_glyph_beside_a_letter_that_is_named_with_0_is_one_that_nobody_can_nam
 def test_a_hyphen_at_the_end_of_a_line_is_none_of_them(tmp_path: Path) -> None:
     drawn = at(40, "an of@ce with hyphen-") + at(40, "ated words", 688)
     assert page_of(tmp_path / "a.pdf", {**NAMED, "@": "\x00"}, drawn) == ["an of\ufffdce with hyphenated words"]
+
+
+def test_a_glyph_without_ink_that_is_named_with_0_is_a_blank(tmp_path: Path) -> None:
+    named = {letter: letter for letter in map(chr, range(33, 127))} | {" ": "\x00"}
+    assert page_of(tmp_path / "a.pdf", named, at(40, "a closed pump")) == ["a closed pump"]

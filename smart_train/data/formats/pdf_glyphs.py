@@ -16,6 +16,7 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 PageObject = tuple[int, Any]  # what kind of object it is for pdfium, and the object
 
 _SPELT = b"ActualText"
+_FLAT = 0.05  # points: PDFium says that what has no ink is a little less high
 
 
 class Glyphs:
@@ -135,6 +136,12 @@ def objects_of(container: Any, count: Any, get: Any) -> list[PageObject]:
 def middle(box: Box) -> float:
     """Of a box, from the page's left edge."""
     return (box[0] + box[2]) / 2
+
+
+def has_ink(textpage: PdfTextPage, index: int) -> bool:
+    """Whether a character leaves ink on the page."""
+    left, bottom, right, top = textpage.get_charbox(index)
+    return right > left and top - bottom > _FLAT
 
 
 def size_of(textpage: PdfTextPage, index: int) -> float:

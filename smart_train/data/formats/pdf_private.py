@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import regex
 
 from smart_train.data.formats.pdf_characters import BULLETS, REPLACEMENT
+from smart_train.data.formats.pdf_glyphs import has_ink
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfTextPage
 
 _PRIVATE = regex.compile(f"[[\ue000-\uf8ff]--[{BULLETS}]]+", regex.V1)
-_FLAT = 0.05  # points: PDFium says that what has no ink is a little less high
 _LETTER = regex.compile(r"[[\p{Latin}\p{Greek}\p{Cyrillic}]&&\p{L}]", regex.V1)
 
 
@@ -30,16 +30,11 @@ def with_private_letters(textpage: PdfTextPage, characters: str) -> str:
         beside = [place for place in (match.start() - 1, match.end()) if 0 <= place < len(characters)]
         letters = [place for place in beside if _LETTER.match(characters[place])]
         run = range(*match.span())
-        if any(_has_ink(textpage, place) for place in run) and any(
+        if any(has_ink(textpage, place) for place in run) and any(
             _font(textpage, place) == _font(textpage, run[0]) for place in letters
         ):
             made[run.start : run.stop] = REPLACEMENT * len(run)
     return "".join(made)
-
-
-def _has_ink(textpage: PdfTextPage, place: int) -> bool:
-    left, bottom, right, top = textpage.get_charbox(place)
-    return right > left and top - bottom > _FLAT
 
 
 def _font(textpage: PdfTextPage, place: int) -> int | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
+from smart_train.data.formats.pdf_glyphs import has_ink
 from smart_train.data.formats.pdf_unnamed import NOTHING
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ def characters_of(textpage: PdfTextPage, count: int) -> tuple[str, set[int]]:
 
 
 def _without_zeros(textpage: PdfTextPage, text: str) -> str:
-    """U+FFFD for glyphs that are named with 0 and stand beside a letter; others, such as large brackets of formulas,
-    are blanks. A hyphen that ends a line stays."""
+    """U+FFFD for glyphs that are named with 0 and stand beside a letter; others, such as large brackets of formulas and
+    what has no ink, are blanks. A hyphen that ends a line stays."""
     import pypdfium2.raw as pdfium
 
     if _HYPHEN not in text:
         return text
-    made = "".join(
-        REPLACEMENT if character == _HYPHEN and pdfium.FPDFText_GetUnicode(textpage.raw, place) == 0 else character
-        for place, character in enumerate(text)
-    )
-    return _ALONE.sub(lambda run: " " * len(run[0]), made)
+    made = list(text)
+    for place, character in enumerate(text):
+        if character == _HYPHEN and pdfium.FPDFText_GetUnicode(textpage.raw, place) == 0:
+            made[place] = REPLACEMENT if has_ink(textpage, place) else " "
+    return _ALONE.sub(lambda run: " " * len(run[0]), "".join(made))
