@@ -22,6 +22,10 @@ from smart_train.data.formats.pdf_direction import in_logical_order, in_mixed_or
         (".1234-555 فتاه", "هاتف 555-1234."),
         ("12/05/2024 خيرات", "تاريخ 12/05/2024"),
         ("۱۴۰۲ لاس", "سال ۱۴۰۲"),
+        ("-1.7 6.8 -4.3 יוניב", "בינוי -4.3 6.8 -1.7"),
+        ("0.3 -4.3 ةبسن", "نسبة -4.3 0.3"),
+        ("-1990 תנש", "שנת 1990-"),  # what a line may end with
+        ("15-20 ב-", "-ב 15-20"),
     ],
 )
 def test_numbers_and_words_of_other_scripts_run_to_the_right(drawn: str, spelt: str) -> None:
