@@ -26,6 +26,7 @@ from smart_train.data.formats.pdf_direction import in_logical_order, in_mixed_or
         ("0.3 -4.3 ةبسن", "نسبة -4.3 0.3"),
         ("-1990 תנש", "שנת 1990-"),  # what a line may end with
         ("15-20 ב-", "-ב 15-20"),
+        ("ليضفتلا -4 لعافلا -3", "3- الفاعل 4- التفضيل"),
     ],
 )
 def test_numbers_and_words_of_other_scripts_run_to_the_right(drawn: str, spelt: str) -> None:

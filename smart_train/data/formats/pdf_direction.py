@@ -111,20 +111,21 @@ def _runs_between(classes: Sequence[str], start: int, stop: int, arabic: bool) -
             runs[-1] = (runs[-1][0], place + 1)
         else:
             runs.append((place, place + 1))
-    signed = [(first - _is_negative(classes, first, start, alone=len(runs) == 1), last) for first, last in runs]
-    return [_with_signs(classes, first, last, start if not arabic else first, stop) for first, last in signed]
+    if len(runs) > 1:
+        runs = [(first - _is_negative(classes, first, before), last) for before, (first, last) in enumerate(runs)]
+    return [_with_signs(classes, first, last, start if not arabic else first, stop) for first, last in runs]
 
 
-def _is_negative(classes: Sequence[str], first: int, start: int, *, alone: bool) -> bool:
-    """Whether a minus stands before a number as in a table: "-4.3" after a blank. At the end of a line that has no
-    other number it may be the hyphen of a word or a range.
+def _is_negative(classes: Sequence[str], first: int, before: int) -> bool:
+    """Whether a minus stands before a number as in a row of figures: "-4.3" after a blank behind another number, or at
+    the end of the line. Before words it is the number of an item: "2- ".
 
     Args:
-        first: where the number begins. start: of the part in which it stands. alone: no other number does.
+        first: where the number begins. before: how many numbers are on its left, before any letter.
     """
-    if first == start or classes[first - 1] != "ES":
+    if first == 0 or classes[first - 1] != "ES":
         return False
-    return not alone if first == 1 else first - 2 >= start and classes[first - 2] == "WS"
+    return first == 1 or (before > 0 and classes[first - 2] == "WS")
 
 
 def _with_signs(classes: Sequence[str], first: int, last: int, start: int, stop: int) -> tuple[int, int]:
