@@ -56,7 +56,7 @@ def _copies(page: Glyphs, among: range, hidden: set[int]) -> set[int]:
     """Of two words in one line, one over the other, the first is kept; the second where the first lacks letters, or has
     a blank where the second has a sign: "122 921" under "122,921"."""
     gone: set[int] = set()
-    kept: dict[str, list[int]] = defaultdict(list)  # characters of this line
+    kept: dict[tuple[str, int], list[int]] = defaultdict(list)  # those of this line, by where they are
     for match in _PRINTED.finditer(page.characters, among.start, among.stop):
         if match[0] == "\r\n":
             kept.clear()
@@ -64,10 +64,11 @@ def _copies(page: Glyphs, among: range, hidden: set[int]) -> set[int]:
         word = [place for place in range(*match.span()) if place not in hidden]
         under: dict[int, int] = {}  # the characters below those of this word
         for place in word:
-            others = kept[page.characters[place]]
-            first = next((other for other in others if other not in gone and _is_over(page, other, place)), None)
+            character, column = page.characters[place], _column(page, place)
+            near = (other for around in (column - 1, column, column + 1) for other in kept[character, around])
+            first = next((other for other in near if other not in gone and _is_over(page, other, place)), None)
             if first is None:
-                others.append(place)
+                kept[character, column].append(place)
             else:
                 under[place] = first
         # Letters that are drawn one by one have their copies in the same word.
@@ -79,7 +80,7 @@ def _copies(page: Glyphs, among: range, hidden: set[int]) -> set[int]:
         elif len(below) >= _MOSTLY * len(word):
             gone.update(below.values())
             for place in below:
-                kept[page.characters[place]].append(place)
+                kept[page.characters[place], _column(page, place)].append(place)
     return gone
 
 
@@ -94,6 +95,11 @@ def _is_copy(page: Glyphs, word: list[int], under: dict[int, int]) -> bool:
     if not word or last >= word[0] or last - first >= len(under):
         return len(under) == len(word)
     return not any(page.characters[place].isalnum() for place in word if place not in under)
+
+
+def _column(page: Glyphs, place: int) -> int:
+    """Of the page, each as wide as no letter is: all columns would be too many to look at in a long line."""
+    return int(page.origin(place)[0] // _FARTHEST)
 
 
 def _is_over(page: Glyphs, first: int, second: int) -> bool:
