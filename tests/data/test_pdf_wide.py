@@ -36,6 +36,11 @@ def test_a_glyph_beside_a_letter_that_is_named_with_0_is_one_that_nobody_can_nam
     assert page_of(tmp_path / "a.pdf", {**NAMED, "@": "\x00"}, at(40, drawn)) == [read]
 
 
+def test_so_it_is_on_a_page_with_wide_characters(tmp_path: Path) -> None:
+    named = {**NAMED, "@": "\x00", "#": "\U0001d45d"}
+    assert page_of(tmp_path / "a.pdf", named, at(40, "@ # is 3 @ of@ce")) == ["\U0001d45d is 3 of\ufffdce"]
+
+
 def test_a_hyphen_at_the_end_of_a_line_is_none_of_them(tmp_path: Path) -> None:
     drawn = at(40, "an of@ce with hyphen-") + at(40, "ated words", 688)
     assert page_of(tmp_path / "a.pdf", {**NAMED, "@": "\x00"}, drawn) == ["an of\ufffdce with hyphenated words"]

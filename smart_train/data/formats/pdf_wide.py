@@ -4,6 +4,7 @@ pictures) are two for it, and those that a file names with 0 look like the hyphe
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import regex
@@ -27,23 +28,27 @@ def characters_of(textpage: PdfTextPage, count: int) -> tuple[str, set[int]]:
 
     text = textpage.get_text_range()
     if len(text) == count:
-        return _without_zeros(textpage, text), set()
+        zeros = [place for place, character in enumerate(text) if character == _HYPHEN]
+        zeros = [place for place in zeros if pdfium.FPDFText_GetUnicode(textpage.raw, place) == 0]
+        return _with_zeros(textpage, text, zeros), set()
     # One call for each character takes as long as drawing the page.
-    codes = (pdfium.FPDFText_GetUnicode(textpage.raw, place) for place in range(count))
-    units = "".join(chr(code) if code else REPLACEMENT for code in codes)
+    codes = [pdfium.FPDFText_GetUnicode(textpage.raw, place) for place in range(count)]
+    zeros = [place for place, code in enumerate(codes) if code == 0]
+    units = _with_zeros(textpage, "".join(map(chr, codes)), zeros)
     made = _PAIR.sub(lambda pair: pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le") + NOTHING, units)
     return _HALF.sub(REPLACEMENT, made), {match.start() + 1 for match in _PAIR.finditer(units)}
 
 
-def _without_zeros(textpage: PdfTextPage, text: str) -> str:
-    """U+FFFD for glyphs that are named with 0 and stand beside a letter; others, such as large brackets of formulas and
-    what has no ink, are blanks. A hyphen that ends a line stays."""
-    import pypdfium2.raw as pdfium
+def _with_zeros(textpage: PdfTextPage, text: str, zeros: Sequence[int]) -> str:
+    """The text with U+FFFD for glyphs that are named with 0 and stand beside a letter; others, such as large brackets
+    of formulas and what has no ink, are blanks.
 
-    if _HYPHEN not in text:
+    Args:
+        zeros: the indexes of these glyphs.
+    """
+    if not zeros:
         return text
     made = list(text)
-    for place, character in enumerate(text):
-        if character == _HYPHEN and pdfium.FPDFText_GetUnicode(textpage.raw, place) == 0:
-            made[place] = REPLACEMENT if has_ink(textpage, place) else " "
+    for place in zeros:
+        made[place] = REPLACEMENT if has_ink(textpage, place) else " "
     return _ALONE.sub(lambda run: " " * len(run[0]), "".join(made))
