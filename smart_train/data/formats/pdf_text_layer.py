@@ -27,6 +27,7 @@ from smart_train.data.formats.pdf_line_numbers import without_line_numbers
 from smart_train.data.formats.pdf_marks import with_drawn_marks
 from smart_train.data.formats.pdf_private import with_private_letters
 from smart_train.data.formats.pdf_right_to_left import lines_to_the_left
+from smart_train.data.formats.pdf_turned import upright
 from smart_train.data.formats.pdf_twice import drawn_again
 from smart_train.data.formats.pdf_unnamed import NOTHING, without_unnamed
 from smart_train.data.formats.pdf_vowels import are_named_as_drawn, with_vowels_behind
@@ -93,7 +94,7 @@ class TextLine:
 def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: bool = False) -> list[TextLine]:
     """The visible lines of a page's text layer, of its form fields and other annotations, in the order of the file;
     empty for a scanned page. The page must not be drawn afterwards: its annotations become a part of it, its rotation
-    is taken off.
+    is taken off, and what runs up or down the paper is turned.
 
     Args:
         layers: whether the file may have optional layers (`has_layers`); they are then looked at.
@@ -103,7 +104,7 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
 
     page = with_annotations(pdf, index)
     page.set_rotation(0)  # pdfium puts the lines of a page that is shown turned in an order of its own
-    textpage = page.get_textpage()
+    page, textpage = upright(pdf, index, page)
     count = textpage.count_chars()
     if not count:
         return []

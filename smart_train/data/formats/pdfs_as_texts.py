@@ -19,7 +19,7 @@ from smart_train.data.formats.unreadable import is_unreadable
 from smart_train.errors import DataError
 from smart_train.utils.atomic import filling
 
-_FORMAT = 3  # of a cache folder; raise it when the same file would give other texts
+_FORMAT = 4  # of a cache folder; raise it when the same file would give other texts
 _INDEX = "texts.json"
 _SHOWN_FILES = 5
 
