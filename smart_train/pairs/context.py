@@ -16,7 +16,7 @@ import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
 from smart_train.pairs.broken_headings import is_beside_title, is_broken
-from smart_train.pairs.form_text import is_field
+from smart_train.pairs.form_text import is_field, without_address
 from smart_train.pairs.generic_headings import (
     is_generated,
     is_generic,
@@ -261,8 +261,9 @@ class Contexts:
         before it where it says too little; None where there is none."""
         for head in self._heads[block]:
             if head not in self._fit:
-                shown = without_marks(head)
-                self._fit[head] = shown if is_fit(shown) and not is_field(head) else None  # "12 Main Street"
+                bare = without_address(head)
+                shown = without_marks(bare)
+                self._fit[head] = shown if is_fit(shown) and not is_field(bare) else None  # "12 Main Street"
         fit = [fitting for head in self._heads[block] if (fitting := self._fit[head]) is not None]
         if not fit:
             return None

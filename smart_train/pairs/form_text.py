@@ -141,9 +141,11 @@ _ADDRESS = regex.compile(
 
 
 def without_address(title: str) -> str:
-    """The title of a letter without the address that stands beside it: "Diving club P.O. Box 17" -> "Diving club"."""
+    """The title of a letter without the address that stands beside it: "Diving club P.O. Box 17" -> "Diving club". One
+    word before it is a town."""
     address = _ADDRESS.search(title[:_LOOKED_AT])
-    return title[: address.start()].rstrip(" ,;|–-") if address and address.start() else title
+    before = title[: address.start()].rstrip(" ,;|–-") if address else ""
+    return before if len(words_of(before)) > 1 else title
 
 
 def is_declaration(text: str) -> bool:

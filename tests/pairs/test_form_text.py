@@ -137,6 +137,9 @@ def test_headings_of_two_parts_side_by_side() -> None:
 
 def test_an_address_is_taken_off_a_name() -> None:
     assert name_of(["Diving club of Lyon, P.O. Box 17", "Rules"]) == "Diving club of Lyon"
+    line = "Pumps of Lyon are filled with oil by hand before the winter."
+    parts = Parts([], [], line, blocks=[Block("Diving club Lyon Postfach 17 04", [Line(line, 10.0)])])
+    assert Contexts(parts, [["Diving club Lyon Postfach 17 04"]]).over(line) == "Diving club Lyon"
     assert name_of(["P.O. Box 24563", "Newsletter of the divers"]) == "Newsletter of the divers"
 
 

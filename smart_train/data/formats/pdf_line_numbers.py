@@ -38,7 +38,7 @@ _GO_ON, _ARE_CODE = 0.25, 0.25
 _WORDS = 4  # in the middle one of these lines, at least
 _SMALL = regex.compile(r"\W*\p{Ll}")
 _CODE = regex.compile(r"[_=<>{}\\#]|\(\)|;$")
-_WORD = regex.compile(r"(?<!\S)[^\w\s]*\p{L}[\p{L}'’-]+[^\w\s]*(?!\S)")
+_WORD = regex.compile(r"(?<!\S)[^\w\s]*\p{L}[\p{L}'’-]++[^\w\s]*+(?!\S)")
 _DIVIDED = regex.compile(f"[{HYPHENS}]")
 _HYPHEN_AT_END = regex.compile(rf"\p{{L}}-\s*$|[{HYPHENS}]\s*$")
 
