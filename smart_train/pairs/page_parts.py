@@ -40,7 +40,7 @@ _CAPTION_UNSPACED = re.compile(
 _WRONG_MARK = regex.compile(r"(?<!\S)[\p{Katakana}\p{Hiragana}\p{Bopomofo}](?=\s\p{Latin})")
 _LAST_WORD_OF_THESE = regex.compile(r"(?r)[\p{Katakana}\p{Hiragana}\p{Bopomofo}]{2}")
 # A circle before an item, as a typewriter or a font of signs has it; and the word of many languages.
-_CIRCLE = re.compile(r"o\s(?=[^\W_])")
+_CIRCLE = re.compile(r"o\s(?=\S)")
 _O_INSIDE = re.compile(r"(?<=[^\W\d_][\s,])o(?=\s[^\W\d_])")
 _CODE = re.compile(r"[_=<>{}|\\#]|\(\)")
 _WORDS_OF_LINE = 0.75  # of a line's tokens are words where it is running text

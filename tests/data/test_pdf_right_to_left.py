@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from smart_train.data.formats import pdf_right_to_left
+from smart_train.data.formats.pdf_right_to_left import _Across, _Glyph, _Line, _put_signs
 from tests.data.drawn_pages import ACUTE, CEDILLA, DIERESIS, at, page_of
 
 pytest.importorskip("pypdfium2")
@@ -88,3 +90,36 @@ def test_lines_that_run_to_the_left_are_two_though_one_ends_with_a_hyphen(tmp_pa
 def test_print_that_runs_up_the_page_stays_as_it_is(tmp_path: Path) -> None:
     (line,) = page_of(tmp_path / "a.pdf", NAMED, "0 1 -1 0 40 300 Tm (nou) Tj ")
     assert sorted(line) == sorted("بتس")
+
+
+def glyph(number: int, text: str, left: float, level: float = 0.0) -> _Glyph:
+    return _Glyph([number], text, left, left + 5, (left + 1, level, left + 4, level + 3), level, 10.0)
+
+
+def test_what_is_between_two_places_is_found_as_one_by_one() -> None:
+    glyphs = [glyph(at, "ب", (at * 37) % 100 + at % 3) for at in range(60)] + [
+        _Glyph([60], "س", 10, 90, (0,) * 4, 0, 10)
+    ]
+    line = _Across(glyphs)
+    for left in range(-10, 110, 7):
+        for right in (left, left + 1, left + 20):
+            assert line.between(left, right) == [one for one in glyphs if one.left <= right and one.right >= left]
+    assert _Across([]).between(0, 1) == []
+
+
+def test_signs_are_compared_with_the_letters_near_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with every letter of a long line."""
+    compared = 0
+    distance = pdf_right_to_left._distance
+
+    def counted(sign: _Glyph, letter: _Glyph) -> float:
+        nonlocal compared
+        compared += 1
+        return distance(sign, letter)
+
+    monkeypatch.setattr(pdf_right_to_left, "_distance", counted)
+    line = _Line(0, [glyph(at, "ب", 5.0 * at) for at in range(500)])
+    line.signs = [glyph(500 + at, "\u064e", 5.0 * at, 8.0) for at in range(500)]
+    _put_signs(line)
+    assert [one.text for one in line.glyphs] == ["ب\u064e"] * 500
+    assert compared < 8 * 500

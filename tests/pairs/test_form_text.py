@@ -154,6 +154,7 @@ def test_a_circle_before_items_is_a_mark() -> None:
         "• the valves, too",
         "Oil",
     ]
+    assert circles("o 「水泵」", "o （阀门）") == ["• 「水泵」", "• (阀门)"]
     portuguese = ("o motor de Lyon tem", "óleo, e o motor", "o Brasil e o Peru")
     assert circles(*portuguese) == list(portuguese), "a word"
     assert circles("o Pumps are filled.", "Oil") == ["o Pumps are filled.", "Oil"], "one alone"

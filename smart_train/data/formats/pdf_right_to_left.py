@@ -10,6 +10,7 @@ and words of other scripts from left to right.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ _LEVEL, _NEAR = 0.3, 0.6
 _HYPHENS = "\x02\ufffe"  # what PDFium makes of a hyphen at the end of a line
 _BLANK = 0.2  # of the size of the print: letters of one word are nearer
 _OVER = 1.5  # of the size of the print: no sign is farther above or below its letter's baseline
+_ASIDE = 4  # times: what a distance to the side counts more than one up or down
 _SIGN = 0.4  # of the size of the print: the height of a sign, at most
 # Of a syllable's height: that of a sign, at most. Of the size of the print: how far apart their baselines are, at most.
 _LOW, _RAISED = 0.7, 0.6
@@ -83,6 +85,28 @@ class _Line:
         letters = [letter for glyph in ordered for letter in _LETTER.findall(glyph.text)]
         ends = [bool(_TO_THE_LEFT.match(letter)) for letter in letters[:1] + letters[-1:]]
         return any(ends) and (all(ends) or 2 * sum(map(bool, map(_TO_THE_LEFT.match, letters))) > len(letters))
+
+
+class _Across:
+    """Glyphs of a line by where they begin. Those at a place are found without a look at all, of which a line may have
+    thousands."""
+
+    def __init__(self, glyphs: Sequence[_Glyph]) -> None:
+        self._ordered = sorted(enumerate(glyphs), key=lambda item: item[1].left)
+        self._lefts = [glyph.left for _, glyph in self._ordered]
+        self._widest = max((glyph.right - glyph.left for glyph in glyphs), default=0.0)
+        self.size = max((glyph.size for glyph in glyphs), default=0.0)
+
+    def between(self, left: float, right: float) -> list[_Glyph]:
+        """The glyphs of which a part is from `left` to `right`, in the order that they were given in."""
+        first, stop = bisect_left(self._lefts, left - self._widest), bisect_right(self._lefts, right)
+        found = [(number, glyph) for number, glyph in self._ordered[first:stop] if glyph.right >= left]
+        return [glyph for _, glyph in sorted(found, key=lambda item: item[0])]
+
+    def near(self, sign: _Glyph) -> list[_Glyph]:
+        """The glyphs that a sign may belong to: others are too far to the side, see `_distance`."""
+        at, reach = middle(sign.ink), _OVER * self.size / _ASIDE
+        return self.between(at - reach, at + reach)
 
 
 _Part = tuple[int, int, list[_Glyph]]  # where a line of PDFium's begins and stops, and what is on it
@@ -191,12 +215,15 @@ def _lines(parts: Sequence[_Part]) -> list[tuple[_Line, list[range]]]:
         if glyphs and not bases:
             continue
         if not lines or not _go_on(lines[-1][0], bases):
-            above = [sign for sign in signs if lines and sign not in glyphs and _is_on(sign, lines[-1][0])]
+            own_signs = {id(glyph) for glyph in glyphs}
+            across = _Across(lines[-1][0].glyphs) if lines and signs else None
+            above = [sign for sign in signs if across and id(sign) not in own_signs and _is_on(sign, across)]
             if above:
                 lines[-1][0].signs += above
                 lines[-1][1].extend(spans[:-1])
                 spans = spans[-1:]
-            signs = [sign for sign in signs if sign not in above]
+            taken = {id(sign) for sign in above}
+            signs = [sign for sign in signs if id(sign) not in taken]
             lines.append((_Line(start, []), []))
         line, own = lines[-1]
         line.glyphs += bases
@@ -209,8 +236,8 @@ def _lines(parts: Sequence[_Part]) -> list[tuple[_Line, list[range]]]:
     return lines
 
 
-def _is_on(sign: _Glyph, line: _Line) -> bool:
-    return any(_distance(sign, letter) < _OVER * letter.size for letter in line.glyphs)
+def _is_on(sign: _Glyph, line: _Across) -> bool:
+    return any(_distance(sign, letter) < _OVER * letter.size for letter in line.near(sign))
 
 
 def _go_on(line: _Line, glyphs: Sequence[_Glyph]) -> bool:
@@ -224,19 +251,27 @@ def _go_on(line: _Line, glyphs: Sequence[_Glyph]) -> bool:
     # A sign may have the name of its whole syllable: its level is its own.
     if any(abs(glyph.level - level) > (_OVER if _MARK.search(glyph.text) else _LEVEL) * size for glyph in glyphs):
         return False
-    apart = min(max(first.left - second.right, second.left - first.right) for first in line.glyphs for second in glyphs)
-    return apart < _NEAR * size and any(_TO_THE_LEFT.search(glyph.text) for glyph in both)
+    room, across = _NEAR * size, _Across(line.glyphs)
+    beside = any(
+        max(first.left - second.right, second.left - first.right) < room
+        for second in glyphs
+        for first in across.between(second.left - room, second.right + room)
+    )
+    return beside and any(_TO_THE_LEFT.search(glyph.text) for glyph in both)
 
 
 def _put_signs(line: _Line) -> None:
     """Each sign to the letter that it is over or below."""
-    for glyph in [glyph for glyph in line.glyphs if _is_misnamed(glyph, line)]:
-        line.glyphs.remove(glyph)
+    across = _Across(line.glyphs)
+    misnamed = {id(glyph): glyph for glyph in line.glyphs if _is_misnamed(glyph, across)}
+    line.glyphs = [glyph for glyph in line.glyphs if id(glyph) not in misnamed]
+    for glyph in misnamed.values():
         glyph.text = "".join(_MARK.findall(glyph.text))
         line.signs.append(glyph)
     letters = [glyph for glyph in line.glyphs if _LETTER.search(glyph.text)]
+    over = _Across(letters)
     for sign in line.signs:
-        letter = min(letters, key=lambda other: _distance(sign, other), default=None)
+        letter = min(over.near(sign), key=lambda other: _distance(sign, other), default=None)
         if letter is not None and _distance(sign, letter) < _OVER * letter.size:
             letter.signs += sign.text
     for glyph in letters:
@@ -246,12 +281,13 @@ def _put_signs(line: _Line) -> None:
         glyph.text = base + "".join(sorted(own + glyph.signs, key=lambda sign: (sign != _SHADDA, combining(sign))))
 
 
-def _is_misnamed(glyph: _Glyph, line: _Line) -> bool:
+def _is_misnamed(glyph: _Glyph, line: _Across) -> bool:
     """Whether a sign over a letter is named with another letter, as where it was first used: WeasyPrint names so. The
     second letter of a ligature, "إِ" over "ل", is one that has no other name."""
     if not _MARK.search(glyph.text) or glyph.ink[3] - glyph.ink[1] > _SIGN * glyph.size:
         return False
-    under = [other for other in line.glyphs if other.left <= middle(glyph.ink) <= other.right and other is not glyph]
+    at = middle(glyph.ink)
+    under = [other for other in line.between(at, at) if other is not glyph]
     letters = [other.text for other in under if _LETTER.fullmatch(other.text)]
     return bool(letters) and not ("\u0644" in letters and glyph.text[0] in "\u0622\u0623\u0625\u0627")
 
@@ -268,13 +304,14 @@ def _distance(sign: _Glyph, letter: _Glyph) -> float:
     at = middle(sign.ink)
     beside = max(letter.left - at, at - letter.right, 0)
     over = max(sign.ink[1] - letter.ink[3], letter.ink[1] - sign.ink[3], 0)
-    return 4 * beside + over + abs(at - (letter.left + letter.right) / 2) / 4
+    return _ASIDE * beside + over + abs(at - (letter.left + letter.right) / 2) / 4
 
 
 def _with_blanks(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
     """The glyphs from left to right, with a blank where the paper shows one and none is drawn."""
     made: list[_Glyph] = []
-    for glyph in sorted(glyphs, key=lambda glyph: _order(glyph, glyphs)):
+    across = _Across(glyphs)
+    for glyph in sorted(glyphs, key=lambda glyph: _order(glyph, across)):
         before = made[-1] if made else None
         words = before is not None and not before.text.isspace() and not glyph.text.isspace()
         if before is not None and words and glyph.left - before.right > _BLANK * glyph.size:
@@ -284,11 +321,11 @@ def _with_blanks(glyphs: Sequence[_Glyph]) -> list[_Glyph]:
     return [glyph for glyph in made if glyph.text]
 
 
-def _order(glyph: _Glyph, glyphs: Sequence[_Glyph]) -> tuple[float, float]:
+def _order(glyph: _Glyph, line: _Across) -> tuple[float, float]:
     """What glyphs are sorted by from left to right. A sign that has the name of a syllable and is over another letter
     belongs to the second letter of a ligature."""
     if _MARK.search(glyph.text):
-        for other in glyphs:
+        for other in line.between(min(glyph.left, glyph.right), max(glyph.left, glyph.right)):
             if other is not glyph and other.left <= glyph.left and glyph.right <= other.right:
                 return other.left - 0.01, glyph.right
     return glyph.left, glyph.right
