@@ -12,7 +12,7 @@ import re
 import zlib
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -130,9 +130,10 @@ def read_text_lines(pdf: PdfDocument, index: int, *, layers: bool, print_signs: 
             shown, places = "".join(character for _, character in kept), [place for place, _ in kept]
         text = clean_line(shown)
         if text:
-            size = _line_size(textpage, places)
+            asked = _asked(shown, places)
+            size = _line_size(textpage, asked)
             place = _place(textpage, shown, places, size, width)
-            bold = print_signs and _is_bold(textpage, _asked(places))
+            bold = print_signs and _is_bold(textpage, asked)
             lead = _lead(textpage, shown, places) if print_signs and not bold else ""
             apart = _apart(textpage, shown, places, size) if print_signs else ()
             lines.append(TextLine(text, size, *place, bold=bold, lead=lead, apart=apart))
@@ -298,13 +299,14 @@ def _address(item: Any) -> int:
     return ctypes.addressof(item.contents)
 
 
-def _asked(places: Sequence[int]) -> set[int]:
-    """Three characters that speak for a line: asking each one would take as long as drawing the page."""
-    return {places[len(places) * part // 4] for part in (1, 2, 3)}
+def _asked(shown: str, places: Sequence[int]) -> set[int]:
+    """Three characters that speak for a line: asking each one would take as long as drawing the page. Not blanks: those
+    that PDFium puts in have the font's size without its scale."""
+    printed = [place for place, character in zip(places, shown, strict=True) if not character.isspace()]
+    return {printed[len(printed) * part // 4] for part in (1, 2, 3)}
 
 
-def _line_size(textpage: PdfTextPage, places: Sequence[int]) -> float:
-    asked = _asked(places)
+def _line_size(textpage: PdfTextPage, asked: Collection[int]) -> float:
     return sorted(size_of(textpage, place) for place in asked)[len(asked) // 2]
 
 
