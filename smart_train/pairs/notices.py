@@ -1,5 +1,5 @@
 """What whoever published a document says to its readers on any of its pages: that nothing is guaranteed, whom to write
-to, where there is more, what a signature declares. Nobody looks for it."""
+to, where there is more, what a signature declares, that all are welcome. Nobody looks for it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,22 @@ _THANKS_AND_SIGNATURES = (
     r"|\b(?:my|our|mi|nuestra|minha|nossa|la mia|la nostra|ma|notre) (?:\w+ ){0,2}(?:gratidão|gratitude?|gratitudine)\b"
     r"|ありがとうございま|감사합니다|\bterima kasih\b|\bcảm ơn\b|谢谢|感谢您"
 )
-_NOTICE = regex.compile(f"{_LIABILITY}|{_CONTACT}|{_THANKS_AND_SIGNATURES}", regex.IGNORECASE)
+_WELCOME = (
+    r"\b(?:happy|delighted|glad|pleased|proud|like) to welcome you\b|^(?:a (?:very )?warm )?welcome (?:back"
+    r"|to (?:our|the|your))\b"
+    r"|\b(?:herzlich )?willkommen (?:bei|zu heißen)\b|^herzlich willkommen\b|^(?:viel (?:erfolg|freude|spaß"
+    r"|vergnügen))\b"
+    r"|\b(?:heureu\w+|ravie?s?) de vous (?:accueillir|recevoir|retrouver)\b|^bienvenue\b"
+    r"|^(?:(?:os|les|te) damos la bienvenida|bienvenid[oa]s?)\b|\bdar(?:os|les|te) la bienvenida\b"
+    r"|^benvenut[aeio]\b|\bdar(?:vi|le|ti) il benvenuto\b|^(?:sejam?|seja) (?:muito )?bem-vind[oa]s?\b"
+    r"|^(?:hartelijk )?welkom (?:bij|op|in)\b"
+    r"|^(?:serdecznie )?(?:witamy|zapraszamy)\b|^(?:srdečně )?(?:vítáme|zveme) vás\b|^(?:varmt )?välkomna? (?:till"
+    r"|som)\b|^(?:hjertelig )?velkommen (?:til|som)\b"
+    r"|^добро пожаловать\b|^ласкаво просимо\b|^καλώς (?:ήρθατε|ορίσατε)\b|\bhoş ?geldiniz\b|^selamat datang\b"
+    r"|^chào mừng\b"
+    r"|^ようこそ|^欢迎(?:您|光临|使用|来到)|(?:환영합니다|어서 오세요)$"
+)
+_NOTICE = regex.compile(f"{_LIABILITY}|{_CONTACT}|{_THANKS_AND_SIGNATURES}|{_WELCOME}", regex.IGNORECASE)
 
 
 def is_notice(text: str) -> bool:
