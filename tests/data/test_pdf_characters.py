@@ -18,6 +18,8 @@ from smart_train.data.formats.pdf_characters import clean_line, with_accents
         ("state-of\ufffethe-art, end-to\ufffeend, c'est-à\ufffedire", "state-of-the-art, end-to-end, c'est-à-dire"),
         ("his father-in\ufffelaw, a brother-in\ufffelaw", "his father-in-law, a brother-in-law"),
         ("non-in\ufffevasive, self-deter\ufffemined", "non-invasive, self-determined"),
+        ("semi-of\ufffeficial, non-to\ufffexic, post-the\ufffecture", "semi-official, non-toxic, post-thecture"),
+        ("1Ein\ufffeleitung, 100kilo\ufffemeter", "1Einleitung, 100kilometer"),
         ("die Vor\ufffeund Nachteile", "die Vor- und Nachteile"),
         ("must be tigh\xadtened", "must be tightened"),
         ("sur \x13 Annuler \x14 ici", "sur Annuler ici"),

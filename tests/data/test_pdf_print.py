@@ -13,6 +13,30 @@ pdfium = pytest.importorskip("pypdfium2")
 from smart_train.data.formats.pdf_text_layer import read_text_lines  # noqa: E402
 
 
+@pytest.mark.parametrize(
+    ("font", "stem", "bold"),
+    [
+        ("Menlo", 160, True),  # a stem of 160 is a weight of 780 for PDFium
+        ("Menlo", 60, False),
+        ("Menlo-Bold", 60, True),
+        ("Menlo-Regular", 160, False),
+        ("Poppins-Medium", 160, False),
+        ("ABCDEF+SFRM1000", 160, False),
+        ("SimSun", 333, False),  # a weight of 1472
+    ],
+)
+def test_bold_print_is_told_by_the_name_and_by_a_weight_that_there_is(
+    font: str, stem: int, bold: bool, tmp_path: Path
+) -> None:
+    make_pdf(tmp_path / "a.pdf", [["Pumps of the town"]], [])
+    descriptor = f"/FontDescriptor<</Type/FontDescriptor/FontName/{font}/Flags 32/StemV {stem}>>"
+    content = (tmp_path / "a.pdf").read_bytes()
+    (tmp_path / "a.pdf").write_bytes(content.replace(b"/BaseFont/Helvetica", f"/BaseFont/{font}{descriptor}".encode()))
+    with pdfium.PdfDocument(tmp_path / "a.pdf") as pdf:
+        (line,) = read_text_lines(pdf, 0, layers=False, print_signs=True)
+    assert line.bold == bold
+
+
 def test_blanks_that_pdfium_puts_in_say_nothing_of_the_print(tmp_path: Path) -> None:
     """Their size is the font's without the scale of the text's matrix, and they are not bold."""
     letters = "abcdefgh"

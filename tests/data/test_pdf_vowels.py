@@ -44,3 +44,8 @@ def test_names_in_the_order_of_the_spelling_stay(tmp_path: Path) -> None:
 def test_a_sign_without_a_letter_behind_it_stays(tmp_path: Path) -> None:
     named = {"i": "ि", "k": "क", "1": "1"}
     assert page_of(tmp_path / "a.pdf", named, at(40, "ki")) == ["कि"]
+
+
+def test_a_sign_before_a_letter_of_another_script_stays(tmp_path: Path) -> None:
+    named = {"i": "ि", "k": "क", "R": "R", " ": " "}
+    assert page_of(tmp_path / "a.pdf", named, at(40, "ik ik kiR")) == ["कि कि किR"]

@@ -36,6 +36,12 @@ def test_a_glyph_beside_a_letter_that_is_named_with_0_is_one_that_nobody_can_nam
     assert page_of(tmp_path / "a.pdf", {**NAMED, "@": "\x00"}, at(40, drawn)) == [read]
 
 
+def test_beside_letters_of_another_font_it_is_a_blank(tmp_path: Path) -> None:
+    """The dot of an item, a large bracket of a formula."""
+    drawn = at(40, "@") + "/F2 10 Tf (In the of) Tj /F1 10 Tf (@) Tj /F2 10 Tf (In a) Tj "
+    assert page_of(tmp_path / "a.pdf", {**NAMED, "@": "\x00"}, drawn) == ["In the of In a"]
+
+
 def test_so_it_is_on_a_page_with_wide_characters(tmp_path: Path) -> None:
     named = {**NAMED, "@": "\x00", "#": "\U0001d45d"}
     assert page_of(tmp_path / "a.pdf", named, at(40, "@ # is 3 @ of@ce")) == ["\U0001d45d is 3 of\ufffdce"]

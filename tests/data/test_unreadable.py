@@ -19,6 +19,10 @@ def shifted(text: str) -> str:
 
 def test_glyph_numbers_are_not_letters() -> None:
     assert is_unreadable(shifted(TOLD)) and not is_unreadable(TOLD)
+    capitals = (
+        "Most Pumps Of Our Town Stop On Monday; The Operator Puts New Oil In Quiet Rooms. USE Oil Of The Town. " * 4
+    )
+    assert is_unreadable(shifted(capitals)), "capitals from M to V are digits then"
     assert not is_unreadable(" ".join(words("random letters", 30))) and not is_unreadable("XKCD " * 9)
 
 
@@ -57,6 +61,11 @@ def test_signs_and_characters_without_a_name_are_not_legible(text: str) -> None:
         "if (a[i] != b[i] && c < d) { return x->y + 2 * z; } /* the last of them */ else { w = v / 3; }",
         "The \ufffd pump, the \ufffdrst valve and the o\ufffdce of the \ufffdoor below are closed today.",
         "\ufffd \ufffd # $",
+        r"\[ \frac{\partial u}{\partial t} = \alpha \nabla^2 u \] \[ \int_0^1 x^2 \, dx = \frac{1}{3} \] \sum_{i}",
+        '<ul> <li><a href="/a">One</a></li> <li><a href="/b">Two</a></li> <li><a href="/c">Three</a></li> </ul>',
+        "=A1*$B$1+C1^2 =A2*$B$2+C2^2 =A3*$B$3+C3^2 =SUM(A1:A3)/(B1-B2) =A4*$B$4+C4^2",
+        "t U I " + " ".join(f"\ufffd{number}.5" for number in range(3)) + " 12.5 13.5 14.5" * 20,
+        "A B C " + " ".join(f"\ufffd{number}.50" for number in range(12)),
     ],
 )
 def test_tables_code_and_single_unnamed_characters_are_legible(text: str) -> None:

@@ -138,6 +138,15 @@ def middle(box: Box) -> float:
     return (box[0] + box[2]) / 2
 
 
+def font_of(textpage: PdfTextPage, place: int) -> int | None:
+    """What tells the font of a character from others; None where PDFium put the character in."""
+    import pypdfium2.raw as pdfium
+
+    item = pdfium.FPDFText_GetTextObject(textpage.raw, place)
+    font = pdfium.FPDFTextObj_GetFont(item) if item else None
+    return ctypes.addressof(font.contents) if font else None
+
+
 def has_ink(textpage: PdfTextPage, index: int) -> bool:
     """Whether a character leaves ink on the page."""
     left, bottom, right, top = textpage.get_charbox(index)

@@ -16,6 +16,8 @@ SUSPENDING = frozenset(
 )
 # Between other words of a compound: "state-of-", "day-to-", "mother-in-". Others may be syllables: "non-in-vasive".
 _INSIDE = re.compile(r"(?i)\w-(?:of|the|by|and|to|à|(?<=father-|mother-|sister-)in|(?<=brother-)in|(?<=daughter-)in)$")
+_PREFIX = re.compile(r"(?i)\b(?:anti|bio|co|multi|non|over|post|pre|re|semi|sub|un)-\w+$")  # "non-of-ficial"
+_ORDINAL = re.compile(r"(?i)\d+(?:st|nd|rd|th)?")
 
 
 def whole_words(raw: str) -> str:
@@ -31,6 +33,7 @@ def _rejoined(match: regex.Match[str]) -> str:
     # "Debian-System", "WLAN-5", "PDF-file", "4th-grade": there the hyphen is a part of the word.
     letters = re.split(r"\W", before)[-1]
     acronym = len(letters) > 1 and letters.isupper()
-    number = letters[:1].isdigit() or letters[-1:].isdigit() or after[:1].isdigit()
-    keeps = after[:1].isupper() or number or acronym or _INSIDE.search(before)
+    number = _ORDINAL.fullmatch(letters) or letters[-1:].isdigit() or after[:1].isdigit()
+    inside = _INSIDE.search(before) and not _PREFIX.search(before)
+    keeps = after[:1].isupper() or number or acronym or inside
     return f"{before}{'-' if keeps else ''}{after}"

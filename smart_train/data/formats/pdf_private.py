@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import TYPE_CHECKING
 
 import regex
 
 from smart_train.data.formats.pdf_characters import BULLETS, REPLACEMENT
-from smart_train.data.formats.pdf_glyphs import has_ink
+from smart_train.data.formats.pdf_glyphs import font_of, has_ink
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfTextPage
@@ -31,16 +30,7 @@ def with_private_letters(textpage: PdfTextPage, characters: str) -> str:
         letters = [place for place in beside if _LETTER.match(characters[place])]
         run = range(*match.span())
         if any(has_ink(textpage, place) for place in run) and any(
-            _font(textpage, place) == _font(textpage, run[0]) for place in letters
+            font_of(textpage, place) == font_of(textpage, run[0]) for place in letters
         ):
             made[run.start : run.stop] = REPLACEMENT * len(run)
     return "".join(made)
-
-
-def _font(textpage: PdfTextPage, place: int) -> int | None:
-    """What tells the font of a character from others; None where PDFium put the character in."""
-    import pypdfium2.raw as pdfium
-
-    item = pdfium.FPDFText_GetTextObject(textpage.raw, place)
-    font = pdfium.FPDFTextObj_GetFont(item) if item else None
-    return ctypes.addressof(font.contents) if font else None

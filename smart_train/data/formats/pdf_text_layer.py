@@ -49,9 +49,14 @@ _MARKED = re.compile(
 _ALWAYS_MARKS = "†‡"
 _RAISED_SIZE, _RAISED = 0.8, 0.15  # of the size of the character before, at most and at least
 _LAYER = "OC"  # the name of the marks around what belongs to a layer
-_BOLD = 600  # the weight from which on print is bold
+# The weight from which on print is bold. PDFium tells it by the width of stems: nothing is as heavy as what is wrong.
+_BOLD, _HEAVIEST = 600, 1000
 # Fonts that say it by name: pdfium knows no weight of those that the file does not hold, and TeX's have none.
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|medi(?!um)|bx\d|-bd\b|^(?:\w+\+)?(?:cm|sf|ec)bx", re.IGNORECASE)
+_PLAIN_NAME = re.compile(
+    r"regular|roman|light|thin|book|medium|normal|italic$|oblique$|^(?:\w+\+)?(?:cm(?:r|mi|sy|tt|sl|ti)|sfrm|sftt)\d",
+    re.IGNORECASE,
+)
 _APART = 2.0  # of its size: no text that is set to both edges has so wide a blank between its words
 _BESIDE = 40  # characters in which the words beside a blank are looked for
 _BLANK = re.compile(r"(?<=\S)[ \t]+(?=\S)")
@@ -317,8 +322,11 @@ def _is_bold(textpage: PdfTextPage, places: Iterable[int]) -> bool:
     name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
     for place in places:
         pdfium.FPDFText_GetFontInfo(textpage.raw, place, name, len(name), ctypes.byref(flags))
-        named = _BOLD_NAME.search(name.value.decode("utf-8", "replace"))
-        if not named and pdfium.FPDFText_GetFontWeight(textpage.raw, place) < _BOLD:
+        text = name.value.decode("utf-8", "replace")
+        if _BOLD_NAME.search(text):
+            continue
+        weight = pdfium.FPDFText_GetFontWeight(textpage.raw, place)
+        if not _BOLD <= weight < _HEAVIEST or _PLAIN_NAME.search(text):
             return False
     return True
 

@@ -56,14 +56,19 @@ def with_vowels_behind(page: Glyphs, line: list[Piece]) -> list[Piece]:
 
 def _is_drawn_first(page: Glyphs, line: list[Piece], place: int) -> bool:
     """Whether a sign stands on the paper between the letter before it and the one after it."""
-    index = line[place][0]
-    if page.spelt(index) is not None or place + 1 == len(line) or not _CONSONANT.match(line[place + 1][1]):
+    index, sign = line[place]
+    if page.spelt(index) is not None or place + 1 == len(line) or not _is_of_script(line[place + 1][1], sign):
         return False
     left = page.box(index)[0]
     if left >= page.box(line[place + 1][0])[0]:
         return False
     before = line[place - 1] if place else None
     return before is None or before[1].isspace() or page.box(before[0])[0] < left
+
+
+def _is_of_script(text: str, sign: str) -> bool:
+    """Whether a text begins with a letter of the script of a sign; each of these has a block of 128 characters."""
+    return _CONSONANT.match(text) is not None and ord(text[0]) // 128 == ord(sign) // 128
 
 
 def _end_of_letter(line: list[Piece], place: int) -> int:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import regex
 
 from smart_train.data.formats.pdf_characters import REPLACEMENT
-from smart_train.data.formats.pdf_glyphs import has_ink
+from smart_train.data.formats.pdf_glyphs import font_of, has_ink
 from smart_train.data.formats.pdf_unnamed import NOTHING
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfTextPage
 
 _HYPHEN = "\ufffe"  # also what PDFium reads where a file names a glyph with 0, as browsers do with joined letters
-_ALONE = regex.compile(rf"(?<![\p{{L}}\p{{M}}{REPLACEMENT}]){REPLACEMENT}+(?![\p{{L}}{REPLACEMENT}])")
+_RUN, _LETTER = re.compile(f"{REPLACEMENT}+"), regex.compile(r"[\p{L}\p{M}]")
 _PAIR, _HALF = re.compile("[\ud800-\udbff][\udc00-\udfff]"), re.compile("[\ud800-\udfff]")
 
 
@@ -40,8 +40,8 @@ def characters_of(textpage: PdfTextPage, count: int) -> tuple[str, set[int]]:
 
 
 def _with_zeros(textpage: PdfTextPage, text: str, zeros: Sequence[int]) -> str:
-    """The text with U+FFFD for glyphs that are named with 0 and stand beside a letter; others, such as large brackets
-    of formulas and what has no ink, are blanks.
+    """The text with U+FFFD for glyphs that are named with 0 and stand beside a letter of their font; others, such as
+    the dots of items, large brackets of formulas and what has no ink, are blanks.
 
     Args:
         zeros: the indexes of these glyphs.
@@ -51,4 +51,12 @@ def _with_zeros(textpage: PdfTextPage, text: str, zeros: Sequence[int]) -> str:
     made = list(text)
     for place in zeros:
         made[place] = REPLACEMENT if has_ink(textpage, place) else " "
-    return _ALONE.sub(lambda run: " " * len(run[0]), "".join(made))
+    replaced = frozenset(zeros)
+    for run in _RUN.finditer("".join(made)):
+        if not replaced.issuperset(range(*run.span())):
+            continue
+        beside = [place for place in (run.start() - 1, run.end()) if 0 <= place < len(text)]
+        letters = [place for place in beside if _LETTER.match(text[place])]
+        if not any(font_of(textpage, place) == font_of(textpage, run.start()) for place in letters):
+            made[run.start() : run.end()] = " " * len(run[0])
+    return "".join(made)

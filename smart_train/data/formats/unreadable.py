@@ -19,10 +19,13 @@ _LONG_WORD = regex.compile(r"\p{L}{4,}")
 _FOREIGN_SHARE = 0.3
 _SHIFTS = range(-31, 32)  # of glyph numbers against characters
 _LEGIBLE = 0.9  # of the characters are then letters and digits
-_MANY_DIGITS = 0.15  # of them: tables with codes of parts. Shifted text has at most 0.1, which stand for capitals
-# Characters that nobody can name, against the letters; and signs, but for the most frequent one ("%" in a table),
-# against all that is printed. Pages of code have at most 0.12 of these; glyphs with low numbers are read as signs.
-_UNNAMED_SHARE, _SIGN_SHARE, _ENOUGH = 0.5, 0.25, 40
+# Of them digits at the end of a word: tables with codes of parts. In shifted text digits stand for capitals.
+_MANY_DIGITS = 0.15
+_NUMBER = regex.compile(r"(?<!\S)[^\s\w]*\p{L}*(\d[\d.,/-]*)[^\s\w]*(?!\S)")
+# Characters that nobody can name, against letters and digits; and signs, but for the most frequent one ("%" in a
+# table), against all that is printed, where hardly a letter is: glyphs with low numbers are read as signs. Pages of
+# code, of LaTeX and of formulas have as many signs, and a quarter of letters.
+_UNNAMED_SHARE, _SIGN_SHARE, _FEW_LETTERS, _ENOUGH = 0.5, 0.25, 0.2, 40
 _SIGNS = frozenset("!\"#$%&'*+/<=>@\\^`|~{}")
 
 
@@ -39,26 +42,27 @@ def is_unreadable(text: str) -> bool:
         return True
     words = unicodedata.normalize("NFD", text).split()
     seldom = [word * min(count, _MOST_OF_WORD) for word, count in Counter(words).items()]
-    return all(
-        _is_shifted([ord(character) for character in "".join(told) if "!" <= character <= "~"])
-        for told in (words, seldom)
-    )
+    return all(map(_is_shifted, (words, seldom)))
 
 
 def _is_signs(printed: list[str]) -> bool:
     if len(printed) < _ENOUGH:
         return False
-    letters = sum(map(str.isalpha, printed))
+    letters, told = sum(map(str.isalpha, printed)), sum(map(str.isalnum, printed))
     signs = Counter(character for character in printed if character in _SIGNS)
     others = signs.total() - max(signs.values(), default=0)
-    return printed.count(REPLACEMENT) > _UNNAMED_SHARE * letters or others > _SIGN_SHARE * len(printed)
+    if printed.count(REPLACEMENT) > _UNNAMED_SHARE * told:
+        return True
+    return others > _SIGN_SHARE * len(printed) and letters < _FEW_LETTERS * len(printed)
 
 
-def _is_shifted(characters: list[int]) -> bool:
+def _is_shifted(words: list[str]) -> bool:
+    characters = [ord(character) for character in "".join(words) if "!" <= character <= "~"]
     vowels = _vowels(characters)
     if vowels is None or vowels >= _FEW_VOWELS:
         return False
-    if sum(ord("0") <= code <= ord("9") for code in characters) > _MANY_DIGITS * len(characters):
+    digits = sum(sum(map(str.isdigit, match[1])) for word in words for match in _NUMBER.finditer(word))
+    if digits > _MANY_DIGITS * len(characters):
         return False
     for shift in _SHIFTS:
         shifted = [code + shift for code in characters]
