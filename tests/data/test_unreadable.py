@@ -65,6 +65,8 @@ def test_signs_and_characters_without_a_name_are_not_legible(text: str) -> None:
         '<ul> <li><a href="/a">One</a></li> <li><a href="/b">Two</a></li> <li><a href="/c">Three</a></li> </ul>',
         "=A1*$B$1+C1^2 =A2*$B$2+C2^2 =A3*$B$3+C3^2 =SUM(A1:A3)/(B1-B2) =A4*$B$4+C4^2",
         "t U I " + " ".join(f"\ufffd{number}.5" for number in range(3)) + " 12.5 13.5 14.5" * 20,
+        "<table><tr><td>pump</td><td>valve</td></tr><tr><td>border</td><td>small</td></tr></table>" * 8,
+        "SEQUENCE LISTING of the valve gene " + "gattgcctag ccgtaagctt " * 40,
         "A B C " + " ".join(f"\ufffd{number}.50" for number in range(12)),
     ],
 )

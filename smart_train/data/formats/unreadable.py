@@ -17,6 +17,11 @@ _FEW_VOWELS, _MANY_VOWELS = 0.3, 0.33  # shares of a text's letters; languages i
 _FOREIGN_WORD = regex.compile(r"(?<!\p{L})(?=[\p{L}]{4})(?:[À-ÖØ-öø-ÿ]{3,}\p{L}*|\p{L}?[À-ÖØ-öø-ÿ]{4,}\p{L}*)(?!\p{L})")
 _LONG_WORD = regex.compile(r"\p{L}{4,}")
 _FOREIGN_SHARE = 0.3
+# Characters that are more than so much of a text; the fewest that a language has. A listing of genes has four.
+_COMMON, _LEAST_COMMON = 0.01, 10
+# Words in small letters, as the tags of HTML are among: more than so much of a text, and nearly all with a vowel.
+_SMALL_WORD = regex.compile(r"[a-z]{4,}")
+_SPELT, _WITH_VOWEL = 0.3, 0.85
 _SHIFTS = range(-31, 32)  # of glyph numbers against characters
 _LEGIBLE = 0.9  # of the characters are then letters and digits
 # Of them digits at the end of a word: tables with codes of parts. In shifted text digits stand for capitals.
@@ -60,6 +65,13 @@ def _is_shifted(words: list[str]) -> bool:
     characters = [ord(character) for character in "".join(words) if "!" <= character <= "~"]
     vowels = _vowels(characters)
     if vowels is None or vowels >= _FEW_VOWELS:
+        return False
+    small = _SMALL_WORD.findall(" ".join(words))
+    with_vowel = sum(not _VOWELS.isdisjoint(word) for word in small)
+    if len("".join(small)) > _SPELT * len(characters) and with_vowel > _WITH_VOWEL * len(small):
+        return False
+    common = sum(count > _COMMON * len(characters) for count in Counter(characters).values())
+    if common < _LEAST_COMMON:
         return False
     digits = sum(sum(map(str.isdigit, match[1])) for word in words for match in _NUMBER.finditer(word))
     if digits > _MANY_DIGITS * len(characters):
