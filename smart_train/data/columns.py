@@ -41,7 +41,7 @@ _NOT_BY_POSITION = ("query_image", "text", "query_id", "document_id", "instructi
 LABELS = ("label", "labels", "gold_label", "esci_label")
 JUDGEMENTS = ("relevance", "relevance_label", "rel", "relevant", "is_relevant", "is_duplicate", "is_match")
 LIKENESS = ("similarity", "similarity_score", "relatedness_score", "sts_score", "cosine_similarity")
-_COUNTED = ("id", "_id", "idx", "index", "qid", "pid", "did", "docid", "doc_id", "pair_id", "__index_level_0__")
+COUNTED = ("id", "_id", "idx", "index", "qid", "pid", "did", "docid", "doc_id", "pair_id", "__index_level_0__")
 # What others call these columns. Too many things are called so to read them unasked: a message suggests them.
 _LIKELY_NAMES = {
     "query": ("question", "query_text", "instruction", "prompt", "input", "sentence1", "premise", "caption", "txt",
@@ -117,6 +117,7 @@ def find_columns(
     given: ColumnMap | str | None = None,
     *,
     query_required: bool = True,
+    texts: Collection[str] = (),
 ) -> Columns:
     """The source's columns under our names: those of the map, else those with a name that is known.
 
@@ -124,6 +125,8 @@ def find_columns(
         available: the source's columns in its order.
         given: our name -> the source's, or "positional".
         query_required: False for a source of documents alone.
+        texts: columns called as labels, judgements or ids are that hold documents all the same; "positional" takes
+            them.
 
     Raises:
         DataError: a mapped column does not exist, or no column can be the query or the document. Lists what there is.
@@ -131,7 +134,7 @@ def find_columns(
     given = given or {}
     check_column_map(source, given)
     if isinstance(given, str):
-        given = _by_position(source, available)
+        given = _by_position(source, available, texts)
     for ours, theirs in given.items():
         for name in [theirs] if isinstance(theirs, str) else theirs:
             if name not in available:
@@ -152,7 +155,7 @@ def find_columns(
             raise DataError(
                 f"{source}: no column for {ours!r} (looked for {', '.join(names[ours])}); columns: "
                 f"{_listed(available)}. Name it in the recipe: columns: {{{_suggested(available, columns, ours)}}}"
-                + (_in_their_order(available, columns) if query_required else "")
+                + (_in_their_order(available, columns, texts) if query_required else "")
             )
     shown = not query_required and "positive" not in given and columns["positive"] in _SHOWN
     if shown and "text" in available:
@@ -195,10 +198,10 @@ def _likely(ours: str, available: Collection[str]) -> str | None:
     return next((name for name in _LIKELY_NAMES[ours] if name in available), None)
 
 
-def _in_their_order(available: Sequence[str], columns: Mapping[str, Any]) -> str:
+def _in_their_order(available: Sequence[str], columns: Mapping[str, Any], documents: Collection[str]) -> str:
     """The advice to use columns by their position, where their names say nothing else."""
     try:
-        order = _by_position("", available)
+        order = _by_position("", available, documents)
     except DataError:
         return ""
     meant = {ours: columns[ours] or _likely(ours, available) for ours in ("query", "positive", "negatives")}
@@ -210,16 +213,16 @@ def _in_their_order(available: Sequence[str], columns: Mapping[str, Any]) -> str
     return f"; or columns: {POSITIONAL} to use them in their order"
 
 
-def _by_position(source: str, available: Sequence[str]) -> dict[str, str | list[str]]:
+def _by_position(source: str, available: Sequence[str], documents: Collection[str]) -> dict[str, str | list[str]]:
     """The map that follows from the order of columns. Those with a name for something else keep their meaning; ids and
-    labels have none here.
+    labels have none here, unless they are among `documents`.
 
     Raises:
         DataError: fewer than two columns are left, the first row was taken for their names, or the order contradicts
             the names.
     """
     reserved = {name for ours in _NOT_BY_POSITION for name in KNOWN_NAMES[ours]}
-    reserved |= {*LABELS, *JUDGEMENTS, *LIKENESS, *_COUNTED}
+    reserved |= {*LABELS, *JUDGEMENTS, *LIKENESS, *COUNTED} - {*documents}
     texts = [name for name in available if name not in reserved and not name.endswith("_score")]
     if len(texts) < 2:
         raise DataError(

@@ -60,9 +60,9 @@ def load_examples(config: SourceConfig) -> ExampleRows:
         )
     if config.columns is None:
         layouts.check_layout(table.columns, _name(config, table))
-    columns = find_columns(_name(config, table), table.columns, config.columns)
-    triplets = bool(columns.negatives)
-    labels.check_labels(table, _name(config, table), mapped_columns(config.columns), triplets=triplets)
+    texts = labels.text_columns(table)
+    columns = find_columns(_name(config, table), table.columns, config.columns, texts=texts)
+    labels.check_labels(table, _name(config, table), columns, mapped_columns(config.columns))
     apart = _documents(config, table)
     if table.documents_apart and apart is None:
         raise DataError(
@@ -118,7 +118,8 @@ def load_own_documents(config: SourceConfig) -> list[tuple[str, ModelInput]]:
     apart = _documents(config, table)
     if apart is not None:
         return apart.rows.documents()
-    columns = find_columns(_name(config, table), table.columns, config.columns, query_required=False)
+    texts = labels.text_columns(table)
+    columns = find_columns(_name(config, table), table.columns, config.columns, query_required=False, texts=texts)
     return [] if columns.query is None else load_held_out(config).page_documents()
 
 

@@ -38,8 +38,15 @@ def test_a_column_that_may_hold_grades_is_not_passed_over(tmp_path: Path) -> Non
         DataError, match=r"qrels: no column for the grades .*, and 'utility' may hold them; rename it sc"
     ):
         load(folder)
-    judgements.write_text("query-id\tcorpus-id\tlanguage\nq1\td0\ten\nq1\td1\tde\n")
-    assert [row.grade for row in load(folder)] == [1, 1]
+    for column, first, second in (("language", "en", "de"), ("page", 3, 7), ("label", "relevant", "relevant")):
+        judgements.write_text(f"query-id\tcorpus-id\t{column}\nq1\td0\t{first}\nq1\td1\t{second}\n")
+        assert [row.grade for row in load(folder)] == [1, 1], column
+    judgements.write_text("query-id\tcorpus-id\tlabel\nq1\td0\trelevant\nq1\td1\tirrelevant\n")
+    with pytest.raises(DataError, match="qrels: column 'label' is 'irrelevant' or the like in 1 rows, which says"):
+        load(folder)
+    judgements.write_text("query-id\tcorpus-id\tlabel\nq1\td0\t1\nq1\td1\tx\n")
+    with pytest.raises(DataError, match="row 1, column 'label': 'x' is not a grade"):
+        list(load(folder))
 
 
 @pytest.mark.parametrize("card", [False, True])
@@ -93,3 +100,13 @@ def test_sets_of_several_languages(tmp_path: Path) -> None:
     assert row.query == ModelInput("red?") and row.document_ids == ("d3",)
     with pytest.raises(DataError, match="holds the sets english, german; choose one, for example subset: english"):
         load(tmp_path, split="test")
+
+
+def test_a_configuration_of_queries_alone_is_not_a_judged_set(tmp_path: Path) -> None:
+    lines(tmp_path / "data" / "train.jsonl", {"query": "red?", "positive": "a red one"})
+    lines(tmp_path / "data" / "sample.jsonl", {"query": "blue?", "positive": "a blue one"})
+    configs = [f"- {{config_name: {name}, data_files: data/{file}.jsonl}}"
+               for name, file in (("default", "train"), ("sample-queries", "sample"))]  # fmt: skip
+    (tmp_path / "README.md").write_text("\n".join(["---", "configs:", *configs, "---"]))
+    (row,) = load(tmp_path)
+    assert row.query == ModelInput("red?")

@@ -61,12 +61,9 @@ def test_pairs_that_are_not_answers(write_jsonl: Write, sides: tuple[str, ...], 
         ("query positive", "label", ("relevant", "not_relevant"), "column 'label' is 'not_relevant' or the like in 1"),
         ("query positive", "label", ("yes", "no", "no"), "column 'label' is 'no' or the like in 2 rows"),
         ("query document", "esci_label", ("E", "I"), "column 'esci_label' is 'I' or the like in 1 rows"),
-        (
-            "query positive",
-            "similarity",
-            (0.9, 0.1),
-            "column 'similarity' is below half .* how alike the two sides are",
-        ),
+        ("text_a text_b", "similarity", (0.9, 0.1), "column 'similarity' is below half .* alike text_a and text_b are"),
+        ("query positive", "label", ("entailment", "neutral"), "column 'label' is 'neutral' or the like in 1 rows"),
+        ("query positive", "label", ("S", "I"), "column 'label' is 'I' or the like in 1 rows"),
         ("sentence_A sentence_B", "relatedness_score", (4.5, 1.0), "'relatedness_score' .* sentence_A and sentence_B"),
         ("text1 text2", "score", ("0.95", "0.05"), "column 'score' is below half .* how alike text1 and text2 are"),
     ],
@@ -94,12 +91,22 @@ def test_likeness_in_a_csv_file_is_a_number(tmp_path: Path) -> None:
         ("score", (0.9, 0.02)),  # a teacher's
         ("label", ("sports", "politics")),
         ("label", (1, 5)),  # classes
+        ("label", ("I", "II", "III")),
+        ("label", ("I", "I")),
+        ("label", ("positive", "neutral", "negative")),  # moods
+        ("label", ("no", "no")),  # Norwegian
+        ("label", ("N", "N")),
+        ("label", (0, 0)),
+        ("is_duplicate", (False, False)),  # no row repeats another
         ("relevance", (1, 3)),  # TREC: relevant, highly relevant
+        ("relevance", (3.2, -0.4)),  # a model's
+        ("similarity", (0.61, 0.28)),  # CLIP's, of right pairs
+        ("cosine_similarity", (0.61, 0.28)),
     ],
 )
 def test_what_is_not_said_of_pairs_is_left_alone(write_jsonl: Write, column: str, values: tuple) -> None:
     rows = [{"query": "a", "positive": "b", column: value} for value in values]
-    assert len(load_examples(SourceConfig(write_jsonl(*rows)))) == 2
+    assert len(load_examples(SourceConfig(write_jsonl(*rows)))) == len(rows)
 
 
 def test_a_column_with_a_meaning_of_its_own_is_not_a_label(write_jsonl: Write) -> None:
@@ -111,6 +118,57 @@ def test_a_column_with_a_meaning_of_its_own_is_not_a_label(write_jsonl: Write) -
 def test_a_margin_between_positive_and_negative_is_not_likeness(write_jsonl: Write) -> None:
     rows = [{"query": "a", "positive": "b", "negative": "c", "label": margin} for margin in (7.5, 0.25, -1.5)]
     assert len(load_examples(SourceConfig(write_jsonl(*rows)))) == 3
+
+
+@pytest.mark.parametrize("column", ["score", "similarity"])
+@pytest.mark.parametrize("others", ["negative_1 negative_2", "neg_1 neg_2", "address1 address2"])
+def test_columns_of_one_kind_that_are_not_the_two_sides(write_jsonl: Write, column: str, others: str) -> None:
+    first, second = others.split()
+    rows = [{"query": "a", "positive": "b", first: "c", second: "d", column: value} for value in (0.9, 0.3)]
+    assert len(load_examples(SourceConfig(write_jsonl(*rows)))) == 2
+
+
+def test_a_teacher_scores_rows_with_negatives(write_jsonl: Write) -> None:
+    rows = [{"text1": "a", "text2": "b", "negative": "c", "score": score} for score in (0.9, 0.1)]
+    columns = {"query": "text1", "positive": "text2"}
+    assert len(load_examples(SourceConfig(write_jsonl(*rows), columns=columns))) == 2
+    for row in rows:
+        del row["negative"]
+    with pytest.raises(DataError, match="it says how alike text1 and text2 are"):
+        load_examples(SourceConfig(write_jsonl(*rows, name="pairs.jsonl"), columns=columns))
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        ("query,relevant,irrelevant", ["start?,Press it.,A fruit.", "stop?,Paris,London"]),
+        ("query,relevant", ["start?,Press it.", "stop?,Paris"]),
+        ("title,index", ["start?,Press the green button.", "stop?,Press the red button."]),
+    ],
+)
+def test_texts_under_the_names_of_labels(tmp_path: Path, header: str, rows: list[str]) -> None:
+    """Passed over, `irrelevant` would be the positive."""
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join([header, *rows]))
+    for row, cells in zip(load(path), rows, strict=True):
+        assert [row.query.text, *(document.text for document in row.documents)] == cells.split(",")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("relevant", ("1", "1")),
+        ("relevant", ("yes", "yes")),
+        ("relevant", (True, True)),
+        ("relevance", ("high", "high", "high")),
+        ("label", ("sports", "politics")),
+        ("id", ("a-1", "a-2")),
+        ("similarity", (0.5, 0.4)),
+    ],
+)
+def test_labels_and_ids_have_no_place_among_texts(write_jsonl: Write, column: str, values: tuple) -> None:
+    for row in load(write_jsonl(*({"question": "a", column: value, "answer": "b"} for value in values))):
+        assert [row.query.text, *(document.text for document in row.documents)] == ["a", "b"]
 
 
 def test_a_column_pos_of_another_meaning(write_jsonl: Write) -> None:

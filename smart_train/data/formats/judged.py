@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from smart_train.data.columns import ColumnMap, header_hint
-from smart_train.data.formats import trec
+from smart_train.data.formats import labels, trec
 from smart_train.data.row_files import ARROW, is_rows_file, read_arrow, read_file
 from smart_train.data.table import AdaptedRows, Table
 from smart_train.errors import DataError, LeftOut, did_you_mean
@@ -164,11 +164,17 @@ def _grade_column(qrels: Table, name: str, ids: tuple[str, str]) -> str | None:
     """The column with the grades; None where judgements are pairs of ids alone.
 
     Raises:
-        DataError: only a column of another name may hold them. Without grades, what is judged 0 would be an answer.
+        DataError: only a column of another name may hold them, or a label says in words that a document is not wanted.
+            Without grades, what is judged 0 would be an answer.
     """
     known = next((column for column in _GRADE if column in qrels.columns), None)
+    if known == "label":
+        words = labels.values_of(qrels, known)
+        if words and all(labels.number(word) is None for word in words):
+            labels.check_words(words, known, name)
+            known = None
     others = [column for column in qrels.columns if column not in ids and column.lower() not in _ITERATION]
-    doubtful = None if known is not None else next((column for column in others if _counts(qrels, column)), None)
+    doubtful = None if known is not None else next((column for column in others if _says_no(qrels, column)), None)
     if doubtful is not None:
         raise DataError(
             f"{name}: no column for the grades (looked for {', '.join(_GRADE)}), and {doubtful!r} may hold them; "
@@ -177,13 +183,10 @@ def _grade_column(qrels: Table, name: str, ids: tuple[str, str]) -> str | None:
     return known
 
 
-def _counts(qrels: Table, column: str) -> bool:
-    """Whether a column holds small whole numbers."""
-    rows: Any = qrels.rows
-    rows = rows.select_columns(column) if hasattr(rows, "select_columns") else rows
-    values = (rows[place] for place in range(len(rows)))
-    texts = [str(row.get(column)) for row in values if isinstance(row, Mapping)]
-    return bool(texts) and all(_SMALL_NUMBER.fullmatch(text) for text in texts)
+def _says_no(qrels: Table, column: str) -> bool:
+    """Whether a column holds small whole numbers, and one that would say no; pages and ranks begin with 1."""
+    texts = [str(value) for value in labels.values_of(qrels, column)]
+    return all(_SMALL_NUMBER.fullmatch(text) for text in texts) and any(float(text) <= 0 for text in texts)
 
 
 class _WithQuery:

@@ -151,7 +151,8 @@ def judged_parts(name: str, subset: str | None, split: str | None, *, local: boo
         _check_split(name, split)
     with _readable(name) if local else _on_hub(name):
         names = get_dataset_config_names(name)
-    languages = [named.removesuffix("-queries") for named in names if named.endswith("-queries")]
+    beginnings = [named.removesuffix("-queries") for named in names if named.endswith("-queries")]
+    languages = [language for language in beginnings if _configurations(names, language)]
     if subset is None and languages and not _configurations(names, None):
         raise DataError(
             f"{name}: holds the sets {', '.join(languages)}; choose one, for example subset: {languages[0]}"
