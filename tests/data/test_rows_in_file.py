@@ -209,6 +209,13 @@ def test_a_quote_that_takes_further_rows_into_its_own_is_an_error(tmp_path: Path
     assert second["positive"] == "d4" and third == {"query": "q5", "positive": "first\nsecond"}
 
 
+def test_a_table_in_a_cell_of_a_file_that_quotes_every_cell(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text('"query"\t"positive"\n"What goes in?"\t"To mix\nflour\t200 g\nsugar\t100 g"\n"How?"\t"Bake."\n')
+    first, second = read_file(path).rows
+    assert first["positive"] == "To mix\nflour\t200 g\nsugar\t100 g" and second["query"] == "How?"
+
+
 def test_commas_in_a_text_of_several_lines_are_not_rows(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text('query,positive\nq1,"one\ntwo, three"\n')
@@ -220,7 +227,8 @@ def test_commas_in_a_text_of_several_lines_are_not_rows(tmp_path: Path) -> None:
     [
         ('["x", "y"]', ["x", "y"]),
         ("['x', 'it''s \"y\"']".replace("''", "\\'"), ["x", 'it\'s "y"']),
-        ("[0.5, 1]", [0.5, 1]),
+        ("[0.5, 1]", "[0.5, 1]"),  # an answer
+        ("[]", []),
         ("[1] Kopp et al.", "[1] Kopp et al."),
         ("['x' 'y']", "['x' 'y']"),  # of numpy; as a text it is refused by the reader of rows
     ],
@@ -230,6 +238,12 @@ def test_lists_of_flag_embedding_in_a_csv_file(tmp_path: Path, cell: str, value:
     quoted = cell.replace('"', '""')
     path.write_text(f'query,pos\nq1,"{quoted}"\n')
     assert read_file(path).rows[0]["pos"] == value
+
+
+def test_scores_of_flag_embedding_in_a_csv_file_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('query,pos,pos_scores\nq1,"[""x""]","[0.5]"\n')
+    assert read_file(path).rows[0] == {"query": "q1", "pos": ["x"], "pos_scores": [0.5]}
 
 
 def test_a_list_that_python_printed_is_a_list_of_negatives(tmp_path: Path) -> None:

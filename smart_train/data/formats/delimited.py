@@ -25,6 +25,7 @@ from smart_train.utils.text_files import READ_ERRORS, not_utf8, plain_name
 Row = dict[str, Any]
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_TEXTS = ("pos", "neg")  # of FlagEmbedding
 _USUAL_CELL = 100_000  # characters: less than the bound of the csv module
 _ONE_BOUND = Lock()
 
@@ -51,6 +52,7 @@ def read_delimited(
             header = next(lines, [])
             _check_header(path, header, delimiter)
             end = counted.end
+            quotes = counted.first.startswith('"')
             for cells in lines:
                 if max_rows is not None and len(starts) == max_rows:
                     break
@@ -66,15 +68,15 @@ def read_delimited(
     except READ_ERRORS as error:
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     starts.append(end)
-    return FileRows(file, _Record(header, delimiter, tuple(lists)), starts), header
+    return FileRows(file, _Record(header, delimiter, tuple(lists), quotes), starts), header
 
 
 class _Counted:
     """The lines of a file as text, for the csv module, which takes as many as a row has. `end`: where the last one that
-    it took ends."""
+    it took ends. `first`: the first of them."""
 
     def __init__(self, file: RowsFile) -> None:
-        self._lines, self.end = file.lines(), 0
+        self._lines, self.end, self.first = file.lines(), 0, ""
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -82,7 +84,9 @@ class _Counted:
     def __next__(self) -> str:
         place, line = next(self._lines)
         self.end = place + len(line)
-        return line.decode()
+        text = line.decode()
+        self.first = self.first or text
+        return text
 
 
 def _check_header(path: Path, header: list[str], delimiter: str) -> None:
@@ -105,11 +109,13 @@ def _check_header(path: Path, header: list[str], delimiter: str) -> None:
 
 @dataclass(frozen=True)
 class _Record:
-    """Parses a row of the file. Arguments as of `read_delimited`."""
+    """Parses a row of the file. Arguments as of `read_delimited`; `quotes`: the file has its header in quotes, and so
+    was written with every cell in quotes."""
 
     header: list[str]
     delimiter: str
     lists: tuple[str, ...]
+    quotes: bool
 
     def __call__(self, content: bytes, where: str) -> Row | DataError:
         text = content.decode()
@@ -120,7 +126,7 @@ class _Record:
                 f"{where}: has {len(cells)} cells, the header has {len(self.header)}; quote cells that contain the "
                 "delimiter"
             )
-        if self.delimiter == "\t" and len(cells) > 1 and self._swallows(text):
+        if self.delimiter == "\t" and not self.quotes and len(cells) > 1 and self._swallows(text):
             return DataError(
                 f"{where}: a quote opens in one line and closes in a later one, and each of these lines is a row by "
                 'itself; put a cell that begins with a quote in quotes, and double those inside ("""word"" again"), or '
@@ -131,7 +137,9 @@ class _Record:
             cell = row.get(name)
             if cell is not None and cell.startswith("["):
                 try:
-                    row[name] = _list(cell)
+                    values = _list(cell)
+                    if name not in _TEXTS or all(isinstance(value, str) for value in values):  # "[1, 2]" is an answer
+                        row[name] = values
                 except ValueError as error:
                     if name not in MAYBE_LISTS:
                         return DataError(f"{where}, column {name!r}: not a list in JSON {error}")
@@ -139,7 +147,8 @@ class _Record:
 
     def _swallows(self, text: str) -> bool:
         """Whether every line of a record would be a row: files of tab-separated values often quote nothing, and a cell
-        that begins with a quote then reaches to the next one. Commas are in too many texts to tell this of."""
+        that begins with a quote then reaches to the next one. A table in a quoted cell looks the same where nothing
+        else shows that the file quotes. Commas are in too many texts to tell this of."""
         lines = [line for line in _LINE_END.split(text) if line]
         return len(lines) > 1 and all(line.count(self.delimiter) == len(self.header) - 1 for line in lines)
 
