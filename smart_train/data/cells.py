@@ -11,7 +11,7 @@ from PIL import Image
 
 from smart_train.data.formats.ocr import Picture
 from smart_train.data.misspelt_media import MediaColumns, reads_as_name
-from smart_train.data.printed_values import printed
+from smart_train.data.printed_values import PrintedColumns
 from smart_train.data.read_as_text import PageTexts
 from smart_train.data.references import References
 from smart_train.errors import DataError, shown
@@ -32,16 +32,23 @@ class CellReader:
         texts: gives the texts of pages, where they are read as text.
         media: the columns with images or videos, where a text that looks like a name is not taken for a document; None
             takes every text for one.
+        printed: the columns whose texts are printed values, and refused; None takes every text for one.
     """
 
-    def __init__(self, references: References, texts: PageTexts, media: MediaColumns | None = None) -> None:
-        self.references, self.texts, self.media = references, texts, media
+    def __init__(
+        self,
+        references: References,
+        texts: PageTexts,
+        media: MediaColumns | None = None,
+        printed: PrintedColumns | None = None,
+    ) -> None:
+        self.references, self.texts, self.media, self.printed = references, texts, media, printed
 
-    def query(self, value: Any, where: str) -> ModelInput:
+    def query(self, value: Any, where: str, column: str) -> ModelInput:
         """A query: text, whatever it looks like, or an image, a video or a mapping of these. None is an empty one.
 
         Args:
-            where: source, row and column, for messages.
+            where: source, row and column, for messages. column: the last of these by its name in the row.
 
         Raises:
             DataError: another type, or text that names a file that is there.
@@ -55,7 +62,7 @@ class CellReader:
                     f'{where}: {value[:60]!r} names an image or a video; write {{"image": ...}} or {{"video": ...}} '
                     'to ask with it, {"text": ...} to ask with its name'
                 )
-            _check_printed(value, where)
+            self._check_printed(value, where, column)
             return ModelInput(text=value)
         if not isinstance(value, (bytes, Path, Image.Image, Mapping)):
             raise DataError(
@@ -130,7 +137,7 @@ class CellReader:
                 prints of something else.
         """
         check_characters(value, where)
-        _check_printed(value, where)
+        self._check_printed(value, where, column)
         media = None if column == "text" else self.media  # a column called so holds texts
         if media is not None and value.strip() and reads_as_name(value) and column in media:
             raise DataError(
@@ -171,6 +178,14 @@ class CellReader:
             raise DataError(f"{where}: the path {shown(path)} is {type(path).__name__}; it must be text")
         return self.references.undecoded(path, where)
 
+    def _check_printed(self, text: str, where: str, column: str) -> None:
+        kind = None if self.printed is None else self.printed.kind(text, column)
+        if kind is not None:
+            raise DataError(
+                f"{where}: {text[:60]!r} is {kind}, printed as text, as most texts of the column are; write what it "
+                'was, an entry for each of several, or {"text": ...} if these words are meant'
+            )
+
     @staticmethod
     def _bytes_as_text(content: Any, where: str) -> str:
         """The data URI of bytes that a file of text can only hold in base64."""
@@ -181,15 +196,6 @@ class CellReader:
         if data_uri is None:
             raise DataError(f"{where}: the bytes are {type(content).__name__}, and not an image in base64")
         return data_uri
-
-
-def _check_printed(text: str, where: str) -> None:
-    kind = printed(text)
-    if kind is not None:
-        raise DataError(
-            f"{where}: {text[:60]!r} is {kind}, printed as text; write what it was, an entry for each of several, or "
-            '{"text": ...} if these words are meant'
-        )
 
 
 def _expected(value: Any) -> str:

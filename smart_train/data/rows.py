@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from smart_train.data.cells import CellReader
+from smart_train.data.column_values import absent
 from smart_train.data.columns import Columns
 from smart_train.data.formats.ocr import Picture
 from smart_train.data.formats.ocr_engine import OcrMode
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.keys import default_id
 from smart_train.data.misspelt_media import MediaColumns
+from smart_train.data.printed_values import PrintedColumns
 from smart_train.data.read_as_text import PageTexts, SilentPage
 from smart_train.data.references import UNREADABLE, References
 from smart_train.data.score_columns import read_scores
@@ -43,7 +45,8 @@ class RowReader:
         names: column -> what messages call it, where that is not its name.
         available: all columns of the source, used or not, under its own names.
         rows: all raw rows of the source, to tell a name that is misspelt from a text: where other values of its column
-            are images or videos. None takes every text for a text.
+            are images or videos; and what was printed, where most values of its column were. None takes every text for
+            a text.
     """
 
     def __init__(
@@ -67,7 +70,8 @@ class RowReader:
         references = References(root, dpi, library=library)
         texts = PageTexts(references, pages_as=pages_as, ocr=ocr)
         like = dict.fromkeys(columns.negatives, columns.positive)
-        self.cells = CellReader(references, texts, None if rows is None else MediaColumns(rows, references, like))
+        media = None if rows is None else MediaColumns(rows, references, like)
+        self.cells = CellReader(references, texts, media, None if rows is None else PrintedColumns(rows))
         self.names = names or {}
         self.available = tuple(available)
         self.names_by_content = True
@@ -122,8 +126,9 @@ class RowReader:
         instruction = self._instruction(raw, where) or self.instruction
         item = ModelInput(text="")
         if columns.query != columns.query_image:
-            item = self.cells.query(raw[columns.query], f"{where}, column {self.called(columns.query)!r}")
-        if columns.query_image is not None and not _absent(raw.get(columns.query_image)):
+            inside = f"{where}, column {self.called(columns.query)!r}"
+            item = self.cells.query(raw[columns.query], inside, columns.query)
+        if columns.query_image is not None and not absent(raw.get(columns.query_image)):
             inside = f"{where}, column {self.called(columns.query_image)!r}"
             shown = [self.cells.image(image, inside) for image in images_of(raw[columns.query_image])]
             item = ModelInput(item.text or None, (*item.images, *shown), item.video, item.instruction)
@@ -143,7 +148,7 @@ class RowReader:
         words = raw.get(beside) if beside is not None else None
         if words is not None and words != "":
             return self._with_words(raw, words, where)
-        if _absent(raw.get(column)) and raw.get(column) != "":
+        if absent(raw.get(column)) and raw.get(column) != "":
             state = "null" if column in raw else "missing"
             inside = f"{where}: column {self.called(column)!r}"
             raise DataError(f"{inside} is {state}; name a document there, or remove the row")
@@ -157,7 +162,7 @@ class RowReader:
         check_characters(words, inside)
         column, given = self.columns.positive, self._identity(raw, self.columns.document_id, where)
         shown = ModelInput()
-        if not _absent(raw.get(column)):
+        if not absent(raw.get(column)):
             shown = self.cells.document(raw[column], f"{where}, column {self.called(column)!r}", column)
         text = words if shown.text is None else f"{words} {shown.text}"
         document = ModelInput(text, shown.images, shown.video, shown.instruction)
@@ -220,13 +225,6 @@ class RowReader:
             return default_id(item)
         except DataError as error:
             raise DataError(f"{where}: {error}; {UNREADABLE}") from error
-
-
-def _absent(value: Any) -> bool:
-    """Whether a cell holds nothing; Arrow writes a missing image as {"bytes": None, "path": None}."""
-    if isinstance(value, Mapping):
-        return bool(value) and all(part is None for part in value.values())
-    return value is None or value in ("", [])
 
 
 def _alone(value: Any) -> Any:

@@ -206,10 +206,18 @@ def _documents(config: SourceConfig, table: Table) -> DocumentTable | None:
             ocr=config.ocr,
         )
         named = _read(apart, prefer_pages=True)
-        return DocumentTable(_scans_read(apart, _document_rows(apart, named.documents or named)))
+        rows = _document_rows(apart, named) if named.documents is None else _judged_rows(apart, named.documents)
+        return DocumentTable(_scans_read(apart, rows))
     if table.documents is not None:
-        return DocumentTable(_scans_read(config, _document_rows(replace(config, columns=None), table.documents)))
+        return DocumentTable(_scans_read(config, _judged_rows(config, table.documents)))
     return None
+
+
+def _judged_rows(config: SourceConfig, documents: Table) -> ExampleRows:
+    """The documents of a judged collection, whose texts are searched as they are: figures of others count them all."""
+    rows = _document_rows(replace(config, columns=None), documents)
+    rows.reader.cells.printed = None
+    return rows
 
 
 def _read(config: SourceConfig, *, prefer_pages: bool = False) -> Table:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from smart_train.data import SourceConfig, check_examples, load_examples
+from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
 from smart_train.errors import DataError
 from smart_train.types import ModelInput
 
@@ -35,7 +36,9 @@ Write = Callable[..., Path]
 @pytest.mark.parametrize("column", ["query", "positive", "negative"])
 def test_what_was_printed_is_refused(write_jsonl: Write, text: str, kind: str, column: str) -> None:
     row = {"query": "q", "positive": "p", "negative": "n", column: text}
-    message = f"row 0, column '{column}': .* is {kind}, printed as text; write what it was"
+    message = (
+        f"row 0, column '{column}': .* is {kind}, printed as text, as most texts of the column are; write what it was"
+    )
     with pytest.raises(DataError, match="(?s)" + message):
         load_examples(SourceConfig(write_jsonl(row)))[0]
     (example,) = load_examples(SourceConfig(write_jsonl({**row, column: {"text": text}})))
@@ -45,6 +48,14 @@ def test_what_was_printed_is_refused(write_jsonl: Write, text: str, kind: str, c
 @pytest.mark.parametrize(
     "text",
     [
+        "['x'].forEach(f);\nconst y = foo['y']",
+        '["We go," she said; "now."]',
+        '{"path": "/users", "method": "GET"}',
+        '{"path": "/users"}',
+        "{'bytes': 12}",
+        '{"choices": [1, 2]}',
+        '{"choices": ["a"], "model": "m"}',
+        "['a', 'b'",
         "[1] Kopp et al.",
         '["Yes," he said.]',
         "<p>words</p>",
@@ -57,6 +68,35 @@ def test_what_was_printed_is_refused(write_jsonl: Write, text: str, kind: str, c
 def test_texts_that_only_begin_like_it(write_jsonl: Write, text: str) -> None:
     (example,) = load_examples(SourceConfig(write_jsonl({"query": text, "positive": text})))
     assert example.query.text == text and example.documents[0].text == text
+
+
+@pytest.mark.parametrize(
+    "text", ["['a', 'b']", "array([1, 2, 3])", "<function f at 0x7f1c2a>", '<img src="a.png" alt="A cat">', "[[1, 2]]"]
+)
+def test_one_that_looks_like_it_among_prose_is_a_text(write_jsonl: Write, text: str) -> None:
+    rows = [{"query": text, "positive": "a list"}, {"query": "a list?", "positive": text}]
+    first, second = load_examples(SourceConfig(write_jsonl(*rows)))
+    assert (first.query.text, second.documents[0].text) == (text, text)
+    rows = [{"id": "a", "text": text}, {"id": "b", "text": text}, {"id": "c", "text": "words"}]
+    with pytest.raises(DataError, match=r"row 0, column 'text': .* as most texts of the column are"):
+        load_documents(SourceConfig(write_jsonl(*rows)))
+    assert len(load_documents(SourceConfig(write_jsonl(*rows[1:])))) == 2
+
+
+def test_documents_of_a_judged_collection_are_searched_as_they_are(tmp_path: Path) -> None:
+    rows = {
+        "queries": {"_id": "q1", "text": "which list?"},
+        "corpus": {"_id": "d1", "text": "['a', 'b']"},
+        "qrels": {"query-id": "q1", "corpus-id": "d1", "score": 1},
+    }
+    for part, row in rows.items():
+        (tmp_path / f"{part}.jsonl").write_text(json.dumps(row))
+    (example,) = load_examples(SourceConfig(tmp_path))
+    assert example.documents == (ModelInput("['a', 'b']"),)
+    assert load_documents(SourceConfig(tmp_path)) == [("d1", example.documents[0])]
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(json.dumps({"query": "which?", "positive": "d1"}))
+    assert load_examples(SourceConfig(pairs, documents=tmp_path))[0].documents == example.documents
 
 
 def test_ids_among_negatives_of_pages_are_not_texts(pages: list[Path], write_jsonl: Write) -> None:
