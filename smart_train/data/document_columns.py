@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from smart_train.data.references import References
+from smart_train.data.column_values import first_values
+from smart_train.data.references import ADDRESS, References, bare
 from smart_train.data.table import AdaptedRows, Table
 
 _WORDS = ("text", "document")
@@ -46,14 +47,22 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shows(table: Table, column: str, references: References) -> bool:
-    """Whether the first value of a column is a picture or names one."""
-    rows: Any = table.rows
-    rows = rows.select_columns(column) if hasattr(rows, "select_columns") else rows
-    some = (rows[place] for place in range(len(rows)))
-    values = (row.get(column) for row in some if isinstance(row, Mapping))
-    value = next((value for value in values if value not in (None, "", [])), None)
-    if isinstance(value, (list, tuple)):
-        value = value[0]
+    """Whether every value of a column is one picture, and not an address or the name of where the text comes from. One
+    that is not there is an error later, so that a name misspelt does not lose the pictures of the others; where none is
+    there, the names are not meant for this folder."""
+    values = [_alone(value) for value in first_values(table.rows, column)]
+    if not all(_is_picture(value, references) for value in values):
+        return False
+    return any(not isinstance(value, str) or references.holds(value) for value in values)
+
+
+def _alone(value: Any) -> Any:
+    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+
+
+def _is_picture(value: Any, references: References) -> bool:
     if isinstance(value, Mapping):
         return bool(value.get("bytes") or value.get("path"))
-    return isinstance(value, bytes) or (isinstance(value, str) and references.names_media(value))
+    if isinstance(value, str):
+        return references.names_media(value) and not ADDRESS.fullmatch(bare(value))
+    return isinstance(value, bytes)

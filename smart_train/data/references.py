@@ -157,6 +157,17 @@ class References:
         beside = one_word and any(os.path.isdir(os.path.dirname(path)) for path in paths)
         return address or beside or any(map(os.path.isfile, paths))
 
+    def holds(self, text: str) -> bool:
+        """Whether `text` is a file in base64, or names one that is there below the root."""
+        name = bare(text)
+        page = PAGE_NAME.fullmatch(name)
+        if page is None and not ends_in(name, (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS)):
+            return self.names_media(name)
+        try:
+            return os.path.isfile(self.below_root(page["file"] if page else name, ""))
+        except DataError:
+            return False
+
     def undecoded(self, path: str, where: str) -> Path:
         """The file that a cell {"bytes": None, "path": ...} names.
 

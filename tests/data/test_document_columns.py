@@ -37,6 +37,41 @@ def test_where_a_text_comes_from_is_not_its_picture(write_jsonl: Write, name: st
     assert load_documents(SourceConfig(path)) == [("d1", ModelInput("words"))]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"image_path": ["scans/1.png", "scans/2.png"]},  # nothing is there
+        {"image_path": ["/pages/0.png", None]},
+        {"img": ["https://example.org/pages/0.png", None]},
+        {"images": [["pages/0.png", "pages/1.png"], []]},
+        {"file_name": ["pages/0.png", "report.pdf"]},
+        {"img": ["pages/0.png", "No image available"]},
+    ],
+)
+def test_a_column_with_more_than_pictures_is_where_the_texts_come_from(
+    pages: list[Path], write_jsonl: Write, given: dict[str, list[Any]]
+) -> None:
+    ((column, values),) = given.items()
+    rows = ({"_id": f"d{place}", "text": f"words {place}", column: value} for place, value in enumerate(values))
+    path = write_jsonl(*rows)
+    assert load_documents(SourceConfig(path)) == [(f"d{n}", ModelInput(f"words {n}")) for n in range(len(values))]
+
+
+def test_a_picture_that_is_missing_among_others_is_kept_and_told_when_read(
+    pages: list[Path], write_jsonl: Write
+) -> None:
+    names = ["pages/9.png", "pages/0.png"]
+    path = write_jsonl(*({"_id": name, "text": "words", "images": [name]} for name in names))
+    documents = load_documents(SourceConfig(path))
+    assert documents == [(name, ModelInput("words", (pages[0].parent / Path(name).name,))) for name in names]
+
+
+def test_an_image_that_arrow_keeps_as_missing_is_not_a_value(pages: list[Path], write_jsonl: Write) -> None:
+    missing = {"bytes": None, "path": None}
+    path = write_jsonl({"id": "a", "text": "a", "img": missing}, {"id": "b", "text": "b", "img": "pages/0.png"})
+    assert dict(load_documents(SourceConfig(path)))["b"] == ModelInput("b", (pages[0],))
+
+
 def test_pictures_of_a_judged_corpus(pages: list[Path], tmp_path: Path) -> None:
     rows: dict[str, Any] = {
         "queries": {"_id": "q1", "text": "red?"},

@@ -76,6 +76,19 @@ def test_scores_of_one_side_of_flag_embedding(write_jsonl: Write, given: dict, s
     assert row.scores == scores
 
 
+@pytest.mark.parametrize("document", ["Chapter three of the manual", None])
+def test_flag_embedding_beside_where_an_answer_comes_from(write_jsonl: Write, document: str | None) -> None:
+    path = write_jsonl({"query": "red?", "pos": ["a red one"], "neg": ["a blue one"], "document": document})
+    (row,) = load(path)
+    assert [item.text for item in row.documents] == ["a red one", "a blue one"]
+
+
+@pytest.mark.parametrize("pos", ["noun", 3])
+def test_a_part_of_speech_or_a_position_is_not_an_answer(write_jsonl: Write, pos: Any) -> None:
+    (row,) = load(write_jsonl({"query": "red?", "document": "a red one", "pos": pos}))
+    assert [item.text for item in row.documents] == ["a red one"]
+
+
 def test_flag_embedding_without_an_answer(write_jsonl: Write) -> None:
     with pytest.raises(DataError, match="row 0: column 'pos' is null; name a document there, or remove the row"):
         load(write_jsonl({"query": "red?", "pos": [], "neg": ["a"]}))

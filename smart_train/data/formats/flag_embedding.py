@@ -6,9 +6,10 @@ A row with several answers gives a row for each of them, as training takes anoth
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from smart_train.data.column_values import first_values
 from smart_train.data.table import SplitRows, Table, listed
 from smart_train.errors import DataError
 
@@ -20,9 +21,13 @@ _SHARED_ANSWERS = ("symmetric_class", "symmetric_clustering")
 _ALIKE = "symmetric_sts"  # both sides are queries: documents have the prompt, too
 
 
-def matches(columns: Collection[str]) -> bool:
-    """Whether the columns are those of FlagEmbedding, and not our own with a column `pos` of another meaning."""
-    return {"query", "pos"} <= {*columns} and not {"positive", "document"} & {*columns}
+def matches(table: Table) -> bool:
+    """Whether the rows are those of FlagEmbedding, and not our own with a column `pos` of another meaning. Beside a
+    column `document`, which may also say where the answers come from, a list of texts in `pos` decides."""
+    names = {*table.columns}
+    if not {"query", "pos"} <= names or "positive" in names:
+        return False
+    return "document" not in names or any(isinstance(value, list) for value in first_values(table.rows, "pos"))
 
 
 def adapted(table: Table, name: str) -> Table:

@@ -15,13 +15,14 @@ _PAIR = 'a row for each pair, as in {"query": "What is the torque?", "positive":
 
 
 def adapted(table: Table, name: str, max_rows: int | None = None) -> Table:
-    """The table under our column names, where another library's layout is recognised by its columns; else as it is.
+    """The table under our column names, where another library's layout is recognised by its columns or by what these
+    hold; else as it is.
 
     Args:
         name: of the source, for messages. max_rows: of the result, where a row gives several.
     """
     for layout in _READ:
-        if layout.matches(table.columns):
+        if layout.matches(table):
             renamed = layout.adapted(table, name)
             return renamed.head(max_rows) if isinstance(renamed.rows, SplitRows) else renamed
     return table

@@ -9,7 +9,7 @@ an image goes.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from smart_train.data.table import SplitRows, Table, listed
@@ -25,9 +25,9 @@ _CALLED = {
 }
 
 
-def matches(columns: Collection[str]) -> bool:
+def matches(table: Table) -> bool:
     """Whether the columns are those of ms-swift's rows for embeddings."""
-    return {"messages", "positive_messages"} <= {*columns}
+    return {"messages", "positive_messages"} <= {*table.columns}
 
 
 def adapted(table: Table, name: str) -> Table:

@@ -9,7 +9,7 @@ A row with several answers gives a row for each of them, as training takes anoth
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,9 +21,9 @@ _PASSAGES, _NEGATIVES, _IDS = "positive_passages", "negative_passages", "positiv
 _SCORED, _SCORED_NEGATIVES = "positives", "negatives"
 
 
-def matches(columns: Collection[str]) -> bool:
+def matches(table: Table) -> bool:
     """Whether the columns are those of one of the layouts."""
-    names = {*columns}
+    names = {*table.columns}
     scored = {"query", _SCORED, _SCORED_NEGATIVES} <= names and "positive" not in names
     return _PASSAGES in names or _IDS in names or scored
 

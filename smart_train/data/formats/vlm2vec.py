@@ -8,7 +8,7 @@ Image paths start from `image_root`, or from the folder of the file. What marks 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,9 +23,9 @@ _SIDES = {  # our name -> (text, image) columns, those of training first
 }
 
 
-def matches(columns: Collection[str]) -> bool:
+def matches(table: Table) -> bool:
     """Whether the columns are those of VLM2Vec."""
-    names = {*columns}
+    names = {*table.columns}
     pairs = (("qry", "pos_text"), ("qry_text", "tgt_text"), ("qry_text", "pos_text"))
     return any({query, positive} <= names for query, positive in pairs)
 
