@@ -244,6 +244,23 @@ def test_vlm2vec_columns_of_both_kinds(pages: list[Path], tmp_path: Path, mark: 
     assert example.query == ModelInput("Where?", (pages[0],)) and example.documents == (ModelInput("there"),)
 
 
+def test_the_tag_of_images_in_texts_about_it(pages: list[Path], tmp_path: Path) -> None:
+    """In a set whose queries have no images `<image>` inside a text is a word; marks of models never are."""
+    row = {"qry": "What does <image> do in SVG?", "pos_text": "It embeds a picture.", "pos_image_path": "pages/0.png"}
+    lines(tmp_path / "train.jsonl", row, {"qry": "b?", "pos_text": "c <image> d", "pos_image_path": "pages/1.png"})
+    first, second = load(tmp_path)
+    assert first.query == ModelInput("What does <image> do in SVG?")
+    assert second.documents == (ModelInput("c   d", (pages[1],)),)
+    for text in ("<image> Where?", "Where? <image>", "Where <|image_1|> there?", "Where <|image_pad|> there?"):
+        lines(tmp_path / "train.jsonl", {**row, "qry": text})
+        with pytest.raises(DataError, match="row 0: .* has a mark for an image, and there is no image beside it"):
+            load(tmp_path)
+    shown = {"qry": "And <image> here?", "qry_image_path": "pages/2.png", "pos_text": "yes"}
+    lines(tmp_path / "train.jsonl", {**row, "qry_image_path": ""}, shown)
+    with pytest.raises(DataError, match="row 0: .* has a mark for an image, and there is no image beside it"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize("pairs", ["pairs.csv", "pairs.jsonl"])
 def test_a_folder_of_pages_with_queries(pages: list[Path], tmp_path: Path, pairs: str) -> None:
     pytest.importorskip("pypdfium2")
