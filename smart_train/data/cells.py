@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from smart_train.data.formats.ocr import Picture
-from smart_train.data.misspelt_media import MediaColumns, reads_as_name
+from smart_train.data.misspelt_media import IMAGE_COLUMNS, MediaColumns, reads_as_name
 from smart_train.data.printed_values import PrintedColumns
 from smart_train.data.read_as_text import PageTexts
 from smart_train.data.references import References
@@ -20,8 +20,6 @@ from smart_train.inputs.extensions import VIDEO_EXTENSIONS
 from smart_train.inputs.model_input import as_model_input, images_of
 from smart_train.inputs.text import check_characters
 from smart_train.types import ModelInput
-
-_IMAGE_COLUMNS = ("image", "page_image")  # by whatever name a text there goes, it is an image's
 
 
 class CellReader:
@@ -87,7 +85,7 @@ class CellReader:
             video = self.references.locate_video(value, where, is_video=column == "video")
             if video is not None:
                 return ModelInput(video=video)
-            image = self.references.locate(value, where, is_image=column in _IMAGE_COLUMNS)
+            image = self.references.locate(value, where, is_image=column in IMAGE_COLUMNS)
             return self._words(value, where, column) if image is None else ModelInput(images=(image,))
         if isinstance(value, (list, tuple)) and len(value) == 1 and self._is_media(value[0]):
             return self.document(value[0], where, column)  # a column of lists of images, with one in this row

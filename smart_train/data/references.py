@@ -219,9 +219,9 @@ class References:
         match = _NO_IMAGE.fullmatch(name)
         one_word = len(name.split()) == 1
         if match is None:
-            if not (one_word and _ONE_WORD_FILE.fullmatch(name) and self._is_there(name)):
+            if not (one_word and _ONE_WORD_FILE.fullmatch(name) and self.is_there(name)):
                 return
-        elif not one_word and not self._is_there(name):
+        elif not one_word and not self.is_there(name):
             return
         shown = describe_image(name)
         if match is not None and match[1].lower() == "pdf":
@@ -252,7 +252,8 @@ class References:
             f'{{"text": {name!r}}} if these words are the document'
         )
 
-    def _is_there(self, name: str) -> bool:
+    def is_there(self, name: str) -> bool:
+        """Whether there is a file of this name below the root, whatever it holds."""
         return len(name) <= 250 and os.path.isfile(os.path.join(self.root, name))
 
     def below_root(self, reference: str, where: str) -> Path:

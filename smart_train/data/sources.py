@@ -69,11 +69,11 @@ def load_examples(config: SourceConfig) -> ExampleRows:
             f"{_name(config, table)}: names its documents by id (column {table.called['positive']!r}); name the file, "
             "folder or data set that holds them: documents: PATH"
         )
-    if apart is None and are_ids(table.rows, columns.positive):
+    if apart is None and are_ids(table.rows, columns.positive, References(_root(config, table), DPI)):
         called = table.called.get(columns.positive, columns.positive)
         raise DataError(
-            f"{_name(config, table)}: column {called!r} holds names or numbers alone, which are rather ids than "
-            'documents; name the file or folder with these: documents: PATH (or write {"text": ...} if these are texts)'
+            f"{_name(config, table)}: column {called!r} holds names alone, which are rather ids than documents; "
+            'name the file or folder with these: documents: PATH (or write {"text": ...} if these are texts)'
         )
     return _scans_read(config, _sample(config, _rows(config, table, columns, apart)))
 

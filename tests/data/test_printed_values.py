@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import pytest
 
 from smart_train.data import SourceConfig, check_examples, load_documents, load_examples
@@ -108,10 +109,38 @@ def test_ids_among_negatives_of_pages_are_not_texts(pages: list[Path], write_jso
         check_examples(rows)
 
 
-@pytest.mark.parametrize("names", [("d1", "d2", "d10"), ("17", "4", "256"), ("MED-10", "MED-11", "doc_7")])
+def test_a_short_text_beside_pages_allows_for_short_negatives(pages: list[Path], write_jsonl: Write) -> None:
+    rows = [
+        {"query": "q", "positive": "pages/0.png", "negatives": ["H2O", "IPv6 is new"]},
+        {"query": "q", "positive": {"text": "CO2"}, "negatives": ["H2O"]},
+    ]
+    examples = load_examples(SourceConfig(write_jsonl(*rows)))
+    assert [example.documents[1] for example in examples] == [ModelInput("H2O")] * 2
+
+
+def test_negatives_beside_images_of_the_library(pages: list[Path], tmp_path: Path) -> None:
+    """Its column of images says what it holds, which names among the negatives are compared with."""
+    images = datasets.Features({"query": datasets.Value("string"), "image": datasets.Image(),
+                                "negative": datasets.Value("string")})  # fmt: skip
+    columns = {"query": ["q", "r"], "image": [str(pages[0]), str(pages[1])], "negative": ["0b1f-77", "a text"]}
+    datasets.Dataset.from_dict(columns, features=images).save_to_disk(tmp_path / "saved")
+    message = "'0b1f-77' looks like a name.* which the column 'image' holds"
+    with pytest.raises(DataError, match=message):
+        load_examples(SourceConfig(tmp_path / "saved"))[0]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("d1", "d2", "d10"),
+        ("MED-10", "MED-11", "MED-7"),
+        tuple(f"{number}23e4567-e89b-12d3-a456-426614174000" for number in range(3)),
+        ("9f86d081884c7d65", "60303ae22b998861", "1234567890123456"),
+    ],
+)
 def test_ids_alone_are_not_documents(write_jsonl: Write, tmp_path: Path, names: tuple[str, ...]) -> None:
     path = write_jsonl(*({"query": f"q {name}", "positive": name} for name in names))
-    message = "column 'positive' holds names or numbers alone, which are rather ids .* documents: PATH"
+    message = "column 'positive' holds names alone, which are rather ids .* documents: PATH"
     with pytest.raises(DataError, match=message):
         load_examples(SourceConfig(path))
     corpus = write_jsonl(*({"id": name, "text": f"text {name}"} for name in names), name="corpus.jsonl")
@@ -119,3 +148,36 @@ def test_ids_alone_are_not_documents(write_jsonl: Write, tmp_path: Path, names: 
     assert len(load_examples(SourceConfig(write_jsonl(*({"query": "q", "positive": {"text": n}} for n in names))))) == 3
     words = [*({"query": "q", "positive": name} for name in names), {"query": "q", "positive": "It is 4 Nm."}]
     assert len(load_examples(SourceConfig(write_jsonl(*words)))) == 4, "short answers among texts"
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ("1969", "1945", "1989"),
+        ("-1", "-2", "-3"),
+        ("1234567890123456", "2234567890123456", "3234567890123456"),
+        ("42km", "7km", "300m"),
+        ("1969-07-20", "1945-05-08", "1989-11-09"),
+        ("IP67", "E04", "H2O"),
+        ("3.11.2", "2.7", "v1.0"),
+        ("12:30", "08:15", "23:59"),
+        ("user_1", "RFC-2616", "x86"),
+        ("d1", "d2"),
+    ],
+)
+def test_short_answers_are_documents(write_jsonl: Write, answers: tuple[str, ...]) -> None:
+    for row in ("positive", "pos"):
+        path = write_jsonl(*({"query": "q", row: answer if row == "positive" else [answer]} for answer in answers))
+        read = load_examples(SourceConfig(path))
+        assert [example.documents for example in read] == [(ModelInput(answer),) for answer in answers]
+
+
+@pytest.mark.parametrize("column", ["positive", "image"])
+def test_images_named_without_an_extension_are_not_ids(
+    pages: list[Path], write_jsonl: Write, tmp_path: Path, column: str
+) -> None:
+    names = [f"pages/scan{number}" for number in range(3)]
+    for page, name in zip(pages, names, strict=False):
+        page.rename(tmp_path / name)
+    rows = load_examples(SourceConfig(write_jsonl(*({"query": "q", column: name} for name in names))))
+    assert [row.documents[0].images for row in rows] == [(tmp_path / name,) for name in names]
