@@ -26,8 +26,8 @@ import torch
 from smart_train.data import document_columns
 from smart_train.data.columns import Columns, find_columns, mapped_columns
 from smart_train.data.config import NO_OCR, SourceConfig
-from smart_train.data.formats import folders, judged, labels, layouts, mbeir
-from smart_train.data.formats.delimited import DELIMITERS
+from smart_train.data.formats import folders, image_folder, judged, labels, layouts, mbeir
+from smart_train.data.formats.delimited import DELIMITERS, LooseTable
 from smart_train.data.formats.pdf import DPI
 from smart_train.data.misspelt_media import are_ids
 from smart_train.data.references import References
@@ -267,8 +267,9 @@ def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
         return mbeir.read_candidates(path, pool, config.split, config.first_rows)
     if pairs is not None:
         return folders.read_pairs(path, pairs, config)
-    if prefer_pages and _is_image_folder(path):
-        return _read_pages(config, path)
+    pictures = image_folder.named_pictures(path, config.first_rows) if prefer_pages else None
+    if pictures is not None:
+        return pictures if image_folder.has_ids(pictures) else _read_pages(config, path)
     lines = _json_lines_in(path, config.split)
     if lines is not None:
         return read_file(lines, config.first_rows, config.columns)
@@ -276,7 +277,7 @@ def _read_folder(config: SourceConfig, path: Path, prefer_pages: bool) -> Table:
         return _read_pages(config, path)
     table = _only_table_in(path, config)
     if table is not None:
-        return read_file(table, config.first_rows, config.columns)
+        return table
     # Imported here: `datasets` takes seconds to import, which JSON lines and CSV need not pay.
     from smart_train.data.formats import parquet_and_hub
 
@@ -324,23 +325,26 @@ def _json_lines_in(folder: Path, split: str | None) -> Path | None:
     return files[stems[0]] if files else None
 
 
-def _only_table_in(folder: Path, config: SourceConfig) -> Path | None:
+def _only_table_in(folder: Path, config: SourceConfig) -> Table | None:
     """The only file of rows of a folder, if it is of separated values and not the one that `datasets` keeps beside
-    images: read as such a file is alone, while the library would take a folder with more pictures for one of these."""
+    images: read as such a file is alone, while the library would take a folder with more pictures for one of these.
+    What is too loose for that is left to the library, which reads it in its way."""
     if config.subset is not None or (folder / "README.md").is_file() or _is_saved(folder):
         return None
-    tables = [file for pattern in ("*", "*/*") for file in folder.glob(pattern) if is_rows_file(file)]
-    if len(tables) != 1 or plain_name(tables[0]).suffix.lower() not in DELIMITERS or tables[0].parent != folder:
+    files = [file for pattern in ("*", "*/*") for file in folder.glob(pattern) if is_rows_file(file)]
+    if len(files) != 1 or plain_name(files[0]).suffix.lower() not in DELIMITERS or files[0].parent != folder:
         return None
-    stem = plain_name(tables[0]).stem
+    stem = plain_name(files[0]).stem
     fits = config.split is None or config.split in stem or config.split == "train"
-    return tables[0] if fits and stem != "metadata" else None
-
-
-def _is_image_folder(folder: Path) -> bool:
-    """Whether a folder has images, and the table that `datasets` keeps beside them: what it says of them, or asks."""
-    named = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
-    return any((folder / name).is_file() for name in named) and bool(folders.image_files(folder))
+    if not fits:
+        return None
+    try:
+        if stem == "metadata" and image_folder.named_pictures(folder) is not None:
+            return None
+        table = read_file(files[0], config.first_rows, config.columns)
+    except LooseTable:
+        return None
+    return None if table.rows and isinstance(table.rows[-1], LooseTable) else table
 
 
 def _is_saved(folder: Path) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from smart_train.data import SourceConfig, load_documents, load_examples
+from smart_train.errors import DataError
 from smart_train.types import ModelInput
 
 Write = Callable[..., Path]
@@ -118,3 +119,40 @@ def test_a_folder_of_images_with_captions_is_a_corpus_of_its_images(tmp_path: Pa
     assert documents == [(f"{number}.png", ModelInput(images=(tmp_path / f"{number}.png",))) for number in range(2)]
     mapped = SourceConfig(tmp_path / table, columns={"query": "text", "positive": "file_name"})
     assert [row.documents[0].images for row in load_examples(mapped)] == [(tmp_path / f"{n}.png",) for n in range(2)]
+
+
+@pytest.mark.parametrize("table", ["metadata.jsonl", "metadata.csv"])
+def test_ids_in_the_table_of_a_folder_of_images(tmp_path: Path, write_jsonl: Write, table: str) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(2):
+        Image.new("RGB", (8, 8)).save(folder / f"{number}.png")
+    rows = {
+        "metadata.jsonl": '{"file_name": "0.png", "id": "doc-0", "text": "a"}\n{"file_name": "1.png", "id": "doc-1"}\n',
+        "metadata.csv": "file_name,id,text\n0.png,doc-0,a\n1.png,doc-1,\n",
+    }
+    (folder / table).write_text(rows[table])
+    expected = [ModelInput("a", (folder / "0.png",)), ModelInput(images=(folder / "1.png",))]
+    assert load_documents(SourceConfig(folder)) == [("doc-0", expected[0]), ("doc-1", expected[1])]
+    path = write_jsonl({"query": "q", "positive": "doc-1", "negatives": ["doc-0"]})
+    (example,) = load_examples(SourceConfig(path, documents=folder, image_root=tmp_path))
+    assert example.documents == (expected[1], expected[0]), "names start from the folder of the table"
+    (folder / table).write_text(rows[table].replace("1.png", "../1.png"))
+    with pytest.raises(DataError, match=r"row 1, column 'file_name': path \.\./1.png is outside"):
+        load_documents(SourceConfig(folder))
+
+
+@pytest.mark.parametrize("column", ["source", "file_name"])
+def test_a_picture_below_a_table_of_texts_is_not_the_corpus(tmp_path: Path, column: str) -> None:
+    (tmp_path / "figs").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "figs" / "logo.png")
+    (tmp_path / "metadata.jsonl").write_text(f'{{"id": "a", "text": "doc one", "{column}": "report.docx"}}\n')
+    assert load_documents(SourceConfig(tmp_path)) == [("a", ModelInput("doc one"))]
+
+
+def test_a_table_of_rows_that_is_called_as_that_of_images(tmp_path: Path) -> None:
+    """The library would look in it for the names of the pictures."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "logo.png")
+    (tmp_path / "metadata.csv").write_text("query,positive\n01,NA\n")
+    (row,) = load_examples(SourceConfig(tmp_path))
+    assert row.query == ModelInput("01") and row.documents == (ModelInput("NA"),)

@@ -10,7 +10,7 @@ import datasets
 import pytest
 
 from smart_train.data import SourceConfig, load_examples
-from smart_train.errors import LeftOut
+from smart_train.errors import DataError, LeftOut
 from smart_train.types import Example
 
 
@@ -66,4 +66,39 @@ def test_files_that_the_library_passes_over_are_named(folder: Path, others: dict
     for name, content in others.items():
         (folder / name).write_text(content)
     with pytest.warns(LeftOut, match=message):
+        load(folder)
+
+
+@pytest.mark.parametrize("files", [("rows.csv",), ("train.csv", "test.csv")])
+def test_the_index_that_pandas_writes_is_left_out(folder: Path, files: tuple[str, ...]) -> None:
+    for name in files:
+        (folder / name).write_text(",query,positive\n0,01,NA\n1,1.0,b\n")
+    for path in (folder, folder / files[0]):
+        split = "train" if len(files) > 1 and path == folder else None
+        for columns in (None, "positional") if len(files) == 1 else (None,):
+            rows = load(path, split=split, columns=columns)
+            assert [(row.query.text, row.documents[0].text) for row in rows] == [("01", "NA"), ("1.0", "b")]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "message"),
+    [
+        ("query,positive,note,note\na,b,c,d\n", "b", "names 2 columns 'note'"),
+        ("query,,positive\na,c,b\n", "b", "names 1 columns ''"),
+        ('query,positive\na,"doc" two\n', "doc two", "quote cells that contain quotes"),
+        ("query,positive,negatives\nq,x,y\na,b\n", "b", "row 1: has 2 cells, the header has 3"),
+    ],
+)
+def test_loose_tables_are_read_as_the_library_does(folder: Path, text: str, answer: str, message: str) -> None:
+    (folder / "rows.csv").write_text(text)
+    row = load(folder)[-1]
+    assert (row.query.text, row.documents[0].text) == ("a", answer)
+    with pytest.raises(DataError, match=message):
+        load(folder / "rows.csv")
+
+
+def test_cells_without_a_name_are_not_left_to_the_library(folder: Path) -> None:
+    """It would take the first column for an index, and the query for the answer."""
+    (folder / "rows.csv").write_text("query,positive\na,b,\nc,d,\n")
+    with pytest.raises(DataError, match="row 0: has 3 cells, the header has 2"):
         load(folder)

@@ -30,17 +30,24 @@ _USUAL_CELL = 100_000  # characters: less than the bound of the csv module
 _ONE_BOUND = Lock()
 
 
+class LooseTable(DataError):
+    """What the CSV readers of other libraries take, each in its own way: a name twice in the header, quotes inside a
+    cell, a row without its last cells."""
+
+
 def read_delimited(
     path: Path, max_rows: int | None = None, *, lists: Collection[str] = ()
 ) -> tuple[FileRows, list[str]]:
     """The rows of a file, which stay there (`FileRows`), the first below the header being row 0, and the names of its
-    columns. An empty cell is None. A row with too many or too few cells gives the DataError that says so in its place.
+    columns. An empty cell is None. A first column without a name is the index that pandas writes, and left out. A row
+    with too many or too few cells gives the DataError that says so in its place.
 
     Args:
         lists: columns whose cells may hold a list, written as in JSON.
 
     Raises:
-        DataError: the file cannot be read, is not UTF-8, or its header is empty or names a column twice.
+        DataError: the file cannot be read, is not UTF-8, or its header is empty.
+        LooseTable: the header names a column twice or not at all, or a quote is inside a cell.
     """
     starts, end = array("q"), 0
     delimiter = DELIMITERS[plain_name(path).suffix.lower()]
@@ -62,13 +69,13 @@ def read_delimited(
     except UnicodeDecodeError as error:
         raise DataError(f"{path}, line {lines.line_num + 1}: {not_utf8(path, error)}") from error
     except csv.Error as error:
-        raise DataError(
+        raise LooseTable(
             f"{path}, line {lines.line_num}: {error}; quote cells that contain quotes or line breaks"
         ) from error
     except READ_ERRORS as error:
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     starts.append(end)
-    return FileRows(file, _Record(header, delimiter, tuple(lists), quotes), starts), header
+    return FileRows(file, _Record(header, delimiter, tuple(lists), quotes), starts), header[_has_index(header) :]
 
 
 class _Counted:
@@ -100,11 +107,15 @@ def _check_header(path: Path, header: list[str], delimiter: str) -> None:
             f"{path}: its first line is {header[0]!r}: columns of a {plain_name(path).suffix} file are separated by "
             f"{delimiter!r}, not by {other!r}; save it with the right separator"
         )
-    for name in header:
+    for name in header[_has_index(header) :]:
         if not name or header.count(name) > 1:
-            raise DataError(
+            raise LooseTable(
                 f"{path}: its first line names {header.count(name)} columns {name!r}; give each column its own name"
             )
+
+
+def _has_index(header: list[str]) -> bool:
+    return len(header) > 1 and not header[0]
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,8 @@ class _Record:
         with _long_cells() if len(text) > _USUAL_CELL else nullcontext():
             cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True))
         if len(cells) != len(self.header):
-            return DataError(
+            kind = LooseTable if len(cells) < len(self.header) else DataError
+            return kind(
                 f"{where}: has {len(cells)} cells, the header has {len(self.header)}; quote cells that contain the "
                 "delimiter"
             )
@@ -132,7 +144,7 @@ class _Record:
                 'itself; put a cell that begins with a quote in quotes, and double those inside ("""word"" again"), or '
                 "save the rows as .jsonl"
             )
-        row: Row = {name: cell or None for name, cell in zip(self.header, cells, strict=True)}
+        row: Row = {name: cell or None for name, cell in zip(self.header, cells, strict=True) if name}
         for name in self.lists:
             cell = row.get(name)
             if cell is not None and cell.startswith("["):
