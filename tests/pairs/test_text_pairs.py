@@ -51,7 +51,7 @@ def test_rows_hold_the_text_of_pages_and_no_page_is_drawn(manuals: Path, tmp_pat
             assert {**row, "positive": None} == {**other, "positive": None}, "ids and kinds are those of drawn pages"
             assert row["kind"] == "bookmark" or quoted(row["query"]) in row["positive"]["text"].replace("\n", " ")
     assert not (tmp_path / "made" / "pages").exists()
-    assert {path.parent.name.partition("-")[2] for path in cache.rglob("*.png")} == {"40dpi-7"}
+    assert {path.parent.name.partition("-")[2] for path in cache.rglob("*.png")} == {"40dpi-8"}
     card = (tmp_path / "made" / "README.md").read_text()
     assert "text-retrieval" in card and "in parts of at most 256 tokens, by an estimate" in card
     assert make_pairs(manuals, tmp_path / "made", TEXT).again
