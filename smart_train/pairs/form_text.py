@@ -16,17 +16,19 @@ _DECLARATIONS = {
         r" (?:accept|acknowledge|affirm|agree|attest|authori[sz]e|certify|confirm|consent|declare|grant|promise|swear"
         r"|understand|undertake|waive|give (?:my )?(?:consent|permission)|have read)\b"
         r"|^by (?:checking|signing|submitting|ticking)\b.*\b(?:I|we|you)\b"
+        r"|\b(?:my|your) signature\b|\bunder penalt(?:y|ies) of perjury\b"
+        r"|\bI (?:have read|(?:certify|confirm|declare) that)\b|\bI(?:, .{1,40},)? (?:hereby|undersigned)\b"
     ),
     "German": (
         r"^(?:hiermit|hierdurch) (?:akzeptier|beantrag|bestätig|bevollmächtig|erklär|ermächtig|erteil|geb|meld|stimm"
         r"|tret|verpflicht|versicher|willig)en? (?:ich|wir)\b|^ich (?:akzeptiere|beantrage|bestätige|erkläre|ermächtige"
         r"|erkenne|stimme|verpflichte|versichere|willige|bin (?:\p{L}+ )?(?:da)?mit)\b"
         r"|^ich habe .{0,80}(?:gelesen|zur kenntnis)\b"
-        r"|^mit (?:meiner|der|ihrer) unterschrift\b"
+        r"|^mit der unterschrift\b|\bmit (?:ihrer|meiner) unterschrift\b|^(?:hiermit|hierdurch) \p{Ll}+e ich\b"
     ),
     "French": (
         r"^(?:je,? (?:soussigné|accept|affirm|attest|autoris|certifi|consen|déclar|donn|m'engage|reconnai)\w*"
-        r"|nous,? (?:soussignés|nous engageons)\b)|^en signant\b"
+        r"|nous,? (?:soussignés|nous engageons)\b)|^en signant\b|\bje,? soussigné"
         r"|^j'(?:accepte|ai (?:lu|pris connaissance)|atteste|autorise|affirme)\b"
     ),
     "Spanish": (
@@ -40,11 +42,12 @@ _DECLARATIONS = {
     ),
     "Italian": (
         r"^(?:io,? )?(?:accetto|acconsento|autorizzo|certifico|dichiaro|mi impegno|presto il (?:mio )?consenso)\b"
-        r"|\bsottoscritt[oaie]\b.*\b(?:autorizz|chied|dichiar|si impegn)\w+|^ho letto\b"
+        r"|\b(?:il|la)(?:/la)? sottoscritt[oa]\b|\bsottoscritt[oaie]\b.*\b(?:autorizz|chied|dichiar|si impegn)\w+"
+        r"|^ho letto\b"
     ),
     "Dutch": (
         r"^(?:hierbij (?:geef|machtig|verklaar)(?:en|t)? (?:ik|wij)\b|ik (?:geef (?:\w+ )?toestemming|ga akkoord"
-        r"|heb .{0,60}gelezen|machtig|verklaar)\b|(?:\w+ )?ondergetekende\b)"
+        r"|heb .{0,60}gelezen|machtig|verklaar)\b)|\bondergetekende\b"
     ),
     "Swedish": r"^(?:härmed|jag) (?:accepterar|försäkrar|förbinder|godkänner|intygar|medger|samtycker)\b",
     "Danish and Norwegian": (
@@ -53,7 +56,7 @@ _DECLARATIONS = {
     ),
     "Finnish": r"^(?:annan (?:luvan|suostumukseni)|sitoudun|suostun|vakuutan|allekirjoittanut)\b",
     "Polish": (
-        r"^(?:ja,? )?(?:niżej podpisan\w+|oświadczam|potwierdzam|upoważniam|wyrażam zgodę|zobowiązuję się"
+        r"\bniżej podpisan\w+|^(?:ja,? )?(?:oświadczam|potwierdzam|upoważniam|wyrażam zgodę|zobowiązuję się"
         r"|zapoznał[ae]m się)\b"
     ),
     "Czech and Slovak": (

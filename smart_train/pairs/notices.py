@@ -1,5 +1,5 @@
 """What whoever published a document says to its readers on any of its pages: that nothing is guaranteed, whom to write
-to, where there is more, what a signature declares, that all are welcome. Nobody looks for it."""
+to, where there is more, that all are welcome. Nobody looks for it."""
 
 from __future__ import annotations
 
@@ -50,15 +50,10 @@ _CONTACT = (
     r"|\biletişime geç\w*|\bhubungi kami\b|\bliên hệ (?:với|theo|qua)\b"
     r"|お問い合わせ|ご了承ください|请(?:联系|致电)|欢迎(?:来电|咨询|联系)|문의(?:하|해|주)"
 )
-_THANKS_AND_SIGNATURES = (
-    r"\b(?:my|your) signature\b"
-    r"|\bunder penalt(?:y|ies) of perjury\b|\bI (?:have read|(?:certify|confirm|declare) that)\b"
-    r"|\bI(?:, .{1,40},)? (?:hereby|undersigned)\b|^Dear (?:\w+ ){0,3}(?:and|board"
+_THANKS = (
+    r"^Dear (?:\w+ ){0,3}(?:and|board"
     r"|colleagues|council"
     r"|customers?|friends?|madam|members?|parents?|readers?|sir)\b"
-    r"|^(?:hiermit|hierdurch) (?:\p{Ll}+e) ich\b|\bmit (?:Ihrer|meiner) Unterschrift\b|\bje,? soussigné|\b(?:el"
-    r"|la|los) abajo firmante"
-    r"|\b(?:il|la)(?:/la)? sottoscritt[oa]\b|\bondergetekende\b|\bniżej podpisan\w+"
     r"|\b(?:extend|offer|send) (?:my|our) (?:\w+ )?(?:best wishes|congratulations|greetings)\b"
     r"|\b(?:seek|request|solicit) your (?:\w+ ){0,2}(?:approval|blessings?|cooperation|permission|support)\b"
     r"|\bpoděkova(?:t|l[ai]?)\b|\bpodziękowa(?:ć|nia)\b|\bringrazi(?:o|amo|are)\b|\bagrade[cz](?:co|emos|er|o)\b"
@@ -81,10 +76,10 @@ _WELCOME = (
     r"|^chào mừng\b"
     r"|^ようこそ|^欢迎(?:您|光临|使用|来到)|(?:환영합니다|어서 오세요)$"
 )
-_NOTICE = regex.compile(f"{_LIABILITY}|{_CONTACT}|{_THANKS_AND_SIGNATURES}|{_WELCOME}", regex.IGNORECASE)
+_NOTICE = regex.compile(f"{_LIABILITY}|{_CONTACT}|{_THANKS}|{_WELCOME}", regex.IGNORECASE)
 
 
 def is_notice(text: str) -> bool:
     """Whether a text is one that a publisher repeats: a disclaimer, an invitation to write or to read on, thanks, or
-    what a signature declares."""
+    a welcome."""
     return _NOTICE.search(text[:_LOOKED_AT]) is not None

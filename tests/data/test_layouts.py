@@ -226,9 +226,7 @@ def test_vlm2vec_columns(pages: list[Path], tmp_path: Path) -> None:
     assert row.query == ModelInput(text="find")
     assert row.documents == tuple(ModelInput(images=(page,)) for page in pages[2:])
     lines(tmp_path / "bad.jsonl", {**train, "pos_text": "<|image_1|>"})
-    with pytest.raises(
-        DataError, match=r"row 0: '<\|image_1\|>' has a mark for an image, and there is no image beside"
-    ):
+    with pytest.raises(DataError, match=r"row 0: '<\|image_1\|>' has a mark for an image, but its row lacks the image"):
         load(tmp_path, split="bad")
     lines(tmp_path / "bad.jsonl", {**train, "pos_text": ""})
     with pytest.raises(DataError, match="row 0: column 'pos_text, pos_image_path' is null"):
@@ -253,11 +251,11 @@ def test_the_tag_of_images_in_texts_about_it(pages: list[Path], tmp_path: Path) 
     assert second.documents == (ModelInput("c   d", (pages[1],)),)
     for text in ("<image> Where?", "Where? <image>", "Where <|image_1|> there?", "Where <|image_pad|> there?"):
         lines(tmp_path / "train.jsonl", {**row, "qry": text})
-        with pytest.raises(DataError, match="row 0: .* has a mark for an image, and there is no image beside it"):
+        with pytest.raises(DataError, match="row 0: .* has a mark for an image, but its row lacks the image"):
             load(tmp_path)
     shown = {"qry": "And <image> here?", "qry_image_path": "pages/2.png", "pos_text": "yes"}
     lines(tmp_path / "train.jsonl", {**row, "qry_image_path": ""}, shown)
-    with pytest.raises(DataError, match="row 0: .* has a mark for an image, and there is no image beside it"):
+    with pytest.raises(DataError, match="row 0: .* has a mark for an image, but its row lacks the image"):
         load(tmp_path)
 
 

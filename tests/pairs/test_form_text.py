@@ -17,6 +17,9 @@ from smart_train.pairs.sentences import split_lines, split_sentences
 @pytest.mark.parametrize(
     "text",
     [
+        "I, the owner of the pump, hereby order a valve",
+        "Under penalties of perjury, I declare that the pump is mine",
+        "I have read the rules of the pump house",
         "I hereby declare that the pump of my boat was filled with oil",
         "I fully understand that races of old boats may result in injury",
         "We, the undersigned, agree to pay for the pumps of Lyon",

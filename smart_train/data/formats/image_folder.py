@@ -19,8 +19,8 @@ _IDS = ("document_id", "_id", "id", "doc_id")
 
 
 def named_pictures(folder: Path, max_rows: int | None = None) -> Table | None:
-    """The table with the pictures that it names as `image`, which a text of the same row belongs to. None where there
-    is no such table, or it names no picture that is there: the pictures below it are then not what it is about."""
+    """The table with the pictures that it names as `image`; a text of the same row belongs to its picture. None where a
+    folder lacks the table, or where none of the pictures that it names are there: then it is about something else."""
     file = next((folder / name for name in _TABLES if (folder / name).is_file()), None)
     table = None if file is None else read_file(file, max_rows)
     references = References(folder, DPI)

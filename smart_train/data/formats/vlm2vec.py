@@ -85,9 +85,7 @@ class _Adapt:
         words = text
         if isinstance(text, str) and self._has_mark(text, side):  # the reader of rows refuses what is not text
             if image in _EMPTY:
-                raise DataError(
-                    f"{text[:60]!r} has a mark for an image, and there is no image beside it; remove the row"
-                )
+                raise DataError(f"{text[:60]!r} has a mark for an image, but its row lacks the image; remove the row")
             words = _MARK.sub(" ", text)
         parts = {"text": words.strip() if isinstance(words, str) else words, "image": image}
         return {name: value for name, value in parts.items() if value not in _EMPTY} or None
